@@ -1,0 +1,43 @@
+//! What deliveries mean. Written by `inbox`.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
+#[sea_orm(table_name = "events")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub merchant_id: i64,
+    pub channel_id: i64,
+    pub delivery_id: i64,
+    #[sea_orm(column_type = "Text")]
+    pub kind: String,
+    /// The order or product.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub subject: Option<String>,
+    /// The subject's version that the delivery named.
+    pub version: Option<i64>,
+    /// `pending` or `handled`.
+    #[sea_orm(column_type = "Text")]
+    pub state: String,
+    pub created_at: i64,
+    pub handled_at: Option<i64>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// Rows of one merchant: the only way to begin a query that answers a person.
+    pub fn of_merchant(merchant_id: i64) -> Select<Self> {
+        Self::find().filter(Column::MerchantId.eq(merchant_id))
+    }
+
+    /// Rows of one channel.
+    pub fn of_channel(channel_id: i64) -> Select<Self> {
+        Self::find().filter(Column::ChannelId.eq(channel_id))
+    }
+}

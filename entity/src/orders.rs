@@ -1,0 +1,66 @@
+//! Orders in the merchant's books. Written by `sales`.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
+#[sea_orm(table_name = "orders")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub merchant_id: i64,
+    /// As the merchant sees it.
+    pub channel_id: i64,
+    /// Whose API it came from.
+    pub connection_id: i64,
+    pub outlet_id: i64,
+    #[sea_orm(column_type = "Text")]
+    pub remote_id: String,
+    #[sea_orm(column_type = "Text")]
+    pub number: String,
+    #[sea_orm(column_type = "Text")]
+    pub remote_status: String,
+    #[sea_orm(column_type = "Text")]
+    pub document: String,
+    pub paid: bool,
+    #[sea_orm(column_type = "Text")]
+    pub fulfilment: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub invoice_number: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub currency: String,
+    pub total_minor: i64,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub tracking_number: Option<String>,
+    /// The remote version that is booked.
+    pub version: i64,
+    /// Of the order as read: equal means nothing to do.
+    #[sea_orm(column_type = "Text")]
+    pub content_hash: String,
+    pub placed_at: i64,
+    /// What found it first.
+    #[sea_orm(column_type = "Text")]
+    pub source: String,
+    /// Why a person should look.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub attention: Option<String>,
+    pub first_seen_at: i64,
+    pub recorded_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// Rows of one merchant: the only way to begin a query that answers a person.
+    pub fn of_merchant(merchant_id: i64) -> Select<Self> {
+        Self::find().filter(Column::MerchantId.eq(merchant_id))
+    }
+
+    /// Rows of one channel.
+    pub fn of_channel(channel_id: i64) -> Select<Self> {
+        Self::find().filter(Column::ChannelId.eq(channel_id))
+    }
+}

@@ -1,0 +1,28 @@
+//! What each page of a full scan saw, so that absence can be told at the end. Written by `sync`.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
+#[sea_orm(table_name = "scan_pages")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub merchant_id: i64,
+    pub scan_id: i64,
+    pub page: i64,
+    /// A roaring bitmap of listing ids.
+    pub seen: Vec<u8>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// Rows of one merchant: the only way to begin a query that answers a person.
+    pub fn of_merchant(merchant_id: i64) -> Select<Self> {
+        Self::find().filter(Column::MerchantId.eq(merchant_id))
+    }
+}

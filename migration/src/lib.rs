@@ -1,0 +1,29 @@
+//! The database schema, step by step: expand first, contract later.
+//!
+//! A step that has been released is never edited; a new one is added to the list. Both databases run the
+//! same steps, and `down` takes each one back.
+
+use sea_orm_migration::prelude::*;
+
+mod m20261123_000001_shops;
+mod m20261123_000002_inbox;
+mod m20261123_000003_books;
+mod m20261123_000004_work;
+mod table;
+
+pub use sea_orm_migration::MigratorTrait;
+
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_000001_shops::Migration),
+            Box::new(m20261123_000002_inbox::Migration),
+            Box::new(m20261123_000003_books::Migration),
+            Box::new(m20261123_000004_work::Migration),
+        ]
+    }
+}

@@ -1,0 +1,73 @@
+//! The database: connecting, the durability it is asked for, and the one way to write.
+//!
+//! Promises: a commit that returned is on disk (SQLite WAL with `synchronous=FULL`, PostgreSQL with
+//! `synchronous_commit=on`), and a write transaction never fails for having read first.
+//!
+//! On SQLite all writes go through one connection that begins with `BEGIN IMMEDIATE`; readers have their
+//! own connections and cannot write. On PostgreSQL both are one pool.
+
+mod connect;
+
+pub use connect::{DatabaseOptions, DbError, migrate, undurable_settings};
+
+use sea_orm::{
+    DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+
+/// A write transaction. Dropped without `commit` it is rolled back.
+pub type Tx = DatabaseTransaction;
+
+/// Both ends of the database; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+}
+
+impl Db {
+    /// Opens the database. Does not migrate.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or does not promise durability.
+    pub async fn connect(options: &DatabaseOptions) -> Result<Self, DbError> {
+        connect::open(options).await
+    }
+
+    /// Begins a write transaction: the only way to write.
+    ///
+    /// # Errors
+    /// When the database is unreachable or busy beyond its timeout.
+    pub async fn write_tx(&self) -> Result<Tx, DbErr> {
+        // A deferred transaction that reads before it writes fails with "database is locked"
+        // whatever the busy timeout; PostgreSQL ignores the mode.
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        self.write.begin_with_options(options).await
+    }
+
+    /// Where to read. On SQLite it refuses to write.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.write.get_database_backend() == DatabaseBackend::Postgres
+    }
+
+    /// Whether a statement runs now, on the connection that writes.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.write.ping().await
+    }
+
+    /// Closes both ends; what was committed is on disk already.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.read.clone().close().await?;
+        self.write.close().await
+    }
+}

@@ -1,0 +1,68 @@
+//! The kinds of background work, and why a piece of work was asked for.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name in the database, in logs and in answers; never renamed.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == name)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named!(
+    /// One kind per handler in `worker`.
+    JobKind {
+        /// Read one order and record it.
+        FetchOrder = "fetch_order",
+        /// Read one product and apply it.
+        RescanProduct = "rescan_product",
+        /// Walk over a channel's listings.
+        RunScan = "run_scan",
+        /// Walk over a channel's orders.
+        DownloadOrders = "download_orders",
+        /// Tell a channel how many units of a listing are available.
+        PushStock = "push_stock",
+        /// Renew a channel's access token.
+        RefreshToken = "refresh_token",
+        /// Find out whether the merchant's consent still holds.
+        CheckAuthorization = "check_authorization",
+    }
+);
+
+named!(
+    /// What made us look: the share of `scan` among recorded orders is the webhook miss rate.
+    Source {
+        Webhook = "webhook",
+        Scan = "scan",
+        Download = "download",
+        Replay = "replay",
+        Connection = "connection",
+        Schedule = "schedule",
+        Manual = "manual",
+        Sale = "sale",
+    }
+);

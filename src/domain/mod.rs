@@ -1,0 +1,28 @@
+//! The merchant's world as plain types and decisions.
+//!
+//! No async, no I/O, no database, no clock: everything here can be tested by calling it.
+
+pub mod event;
+pub mod ids;
+pub mod job;
+pub mod money;
+pub mod order;
+pub mod product;
+pub mod retry;
+pub mod scan;
+pub mod time;
+pub mod work;
+
+pub use event::{Event, EventKind};
+pub use ids::{
+    ChannelId, DeliveryId, EventId, JobId, ListingId, MerchantId, OrderId, OutletId, RemoteId,
+    ScanId, SkuId,
+};
+pub use job::{JobKind, Source};
+pub use money::{Currency, Money, MoneyError};
+pub use order::{Document, Fulfilment, Order, OrderLine, Standing};
+pub use product::{Product, ProductState, Variant};
+pub use retry::{Retry, backoff};
+pub use scan::{ScanKind, ScanMethod};
+pub use time::{Timestamp, Window};
+pub use work::{Download, Work};

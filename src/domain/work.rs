@@ -1,0 +1,162 @@
+//! What a job does, as a type: its kind, its key, its arguments.
+//!
+//! Arguments are ids and windows only; handlers read the present.
+
+use super::{ChannelId, JobKind, ListingId, RemoteId, ScanKind, Window};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// One piece of background work on a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Work {
+    FetchOrder { order: RemoteId },
+    RescanProduct { product: RemoteId },
+    RunScan { scan: ScanKind },
+    DownloadOrders { orders: Download },
+    PushStock { listing: ListingId },
+    RefreshToken { refresh_token: () },
+    CheckAuthorization { check_authorization: () },
+}
+
+/// Which orders to download.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Download {
+    /// From the cursor, less the lookback, to now.
+    Updated,
+    /// Updated in this window.
+    Within(Window),
+    /// These order numbers.
+    Numbered(Vec<String>),
+}
+
+/// Lower runs first. Webhook work goes before scans, which have all night.
+mod priority {
+    pub const TOKEN: i64 = 0;
+    pub const ORDER: i64 = 10;
+    pub const PUSH: i64 = 20;
+    pub const PRODUCT: i64 = 30;
+    pub const DOWNLOAD: i64 = 40;
+    pub const SCAN: i64 = 50;
+}
+
+impl Work {
+    pub const REFRESH_TOKEN: Self = Self::RefreshToken { refresh_token: () };
+    pub const CHECK_AUTHORIZATION: Self = Self::CheckAuthorization {
+        check_authorization: (),
+    };
+
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Self::FetchOrder { .. } => JobKind::FetchOrder,
+            Self::RescanProduct { .. } => JobKind::RescanProduct,
+            Self::RunScan { .. } => JobKind::RunScan,
+            Self::DownloadOrders { .. } => JobKind::DownloadOrders,
+            Self::PushStock { .. } => JobKind::PushStock,
+            Self::RefreshToken { .. } => JobKind::RefreshToken,
+            Self::CheckAuthorization { .. } => JobKind::CheckAuthorization,
+        }
+    }
+
+    /// What is unique while waiting and serial while running, per kind.
+    pub fn key(&self, channel: ChannelId) -> String {
+        match self {
+            Self::FetchOrder { order } => format!("{channel}:{order}"),
+            Self::RescanProduct { product } => format!("{channel}:{product}"),
+            Self::RunScan { scan } => format!("{channel}:{scan}"),
+            Self::DownloadOrders { orders } => match orders {
+                Download::Updated => format!("{channel}:updated"),
+                Download::Within(w) => {
+                    format!("{channel}:{}-{}", w.from.micros(), w.to.micros())
+                }
+                Download::Numbered(numbers) => format!("{channel}:{}", numbers.join(",")),
+            },
+            Self::PushStock { listing } => listing.to_string(),
+            Self::RefreshToken { .. } | Self::CheckAuthorization { .. } => channel.to_string(),
+        }
+    }
+
+    pub fn priority(&self) -> i64 {
+        match self {
+            Self::RefreshToken { .. } | Self::CheckAuthorization { .. } => priority::TOKEN,
+            Self::FetchOrder { .. } => priority::ORDER,
+            Self::PushStock { .. } => priority::PUSH,
+            Self::RescanProduct { .. } => priority::PRODUCT,
+            Self::DownloadOrders { .. } => priority::DOWNLOAD,
+            Self::RunScan { .. } => priority::SCAN,
+        }
+    }
+
+    /// Tries before the job is dead. With the backoff of `retry`, 12 tries take over an hour and a half.
+    pub fn max_attempts(&self) -> i64 {
+        match self {
+            Self::RefreshToken { .. } => 20,
+            _ => 12,
+        }
+    }
+
+    /// How long to wait for more news of the same thing, and how long at most: product edits come in
+    /// storms (every save, every sold unit), orders do not.
+    pub fn debounce(&self) -> Option<(Duration, Duration)> {
+        match self {
+            Self::RescanProduct { .. } => Some((Duration::from_secs(2), Duration::from_secs(20))),
+            _ => None,
+        }
+    }
+
+    /// # Panics
+    /// Never: ids, windows and names are JSON.
+    pub fn args(&self) -> String {
+        serde_json::to_string(self).expect("ids, windows and names are JSON")
+    }
+
+    /// # Errors
+    /// When the text is not the arguments of any work.
+    pub fn from_args(args: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(args)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+
+    #[test]
+    fn work_survives_its_arguments() {
+        let window = Window {
+            from: Timestamp::from_secs(1),
+            to: Timestamp::from_secs(2),
+        };
+        let every = [
+            Work::FetchOrder {
+                order: "576900000000000321".into(),
+            },
+            Work::RescanProduct {
+                product: "501".into(),
+            },
+            Work::RunScan {
+                scan: ScanKind::Full,
+            },
+            Work::DownloadOrders {
+                orders: Download::Updated,
+            },
+            Work::DownloadOrders {
+                orders: Download::Within(window),
+            },
+            Work::DownloadOrders {
+                orders: Download::Numbered(vec!["1042".to_owned()]),
+            },
+            Work::PushStock {
+                listing: ListingId(7),
+            },
+            Work::REFRESH_TOKEN,
+            Work::CHECK_AUTHORIZATION,
+        ];
+
+        for work in every {
+            assert_eq!(Work::from_args(&work.args()).unwrap(), work);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The `marketsink` program: everything is in the library.
+
+fn main() {}

@@ -1,0 +1,89 @@
+//! What a call needs besides its question: the shop, its secrets, the connection, and the pace.
+
+use super::{MarketplaceError, http::Http};
+use crate::domain::{ChannelId, RemoteId, Timestamp};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+use url::Url;
+
+/// Named secrets of a channel. Printed as their names only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secrets(BTreeMap<String, String>);
+
+impl Secrets {
+    pub fn of<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+        Self(pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).into())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// The secret, or the error that sends the merchant to reconnect the channel.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn need(&self, marketplace: &'static str, name: &str) -> Result<&str, MarketplaceError> {
+        self.get(name)
+            .ok_or_else(|| MarketplaceError::Unauthorized {
+                marketplace,
+                reason: format!("`{name}` is not stored"),
+            })
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// Decides when the next request may be made: one budget per channel, shared by all work.
+#[async_trait]
+pub trait Pace: Send + Sync + fmt::Debug {
+    /// Returns when a request may be made.
+    async fn permit(&self);
+    /// A marketplace told us to slow down.
+    fn slow_down(&self, wait: std::time::Duration);
+}
+
+/// No waiting: for tests and one-off calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Unpaced;
+
+#[async_trait]
+impl Pace for Unpaced {
+    async fn permit(&self) {}
+    fn slow_down(&self, _wait: std::time::Duration) {}
+}
+
+/// Everything an adapter needs to call one shop's API.
+#[derive(Debug, Clone)]
+pub struct Access {
+    pub channel: ChannelId,
+    /// Empty until `shops` has told it.
+    pub shop: RemoteId,
+    /// The API's root, such as `https://open-api.tiktokglobalshop.com` or a store's own address.
+    pub api: Url,
+    /// The root for tokens, where it differs.
+    pub auth: Url,
+    pub secrets: Secrets,
+    pub http: Http,
+    pub pace: Arc<dyn Pace>,
+    /// Reads the time for request timestamps.
+    pub clock: crate::clock::Clock,
+}
+
+/// What a token renewal gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Replaces the secrets of the same names.
+    pub secrets: Vec<(String, String)>,
+    pub expires_at: Option<Timestamp>,
+}

@@ -1,0 +1,197 @@
+//! The connection to marketplaces: bounded in time and size, never redirected, never inwards.
+//!
+//! Adapters make every request through [`Http::send`], so that pacing, counting, the size limit and the
+//! guard against server-side request forgery hold for all of them.
+
+mod guard;
+
+pub use guard::check_address;
+
+use super::{MarketplaceError, Pace};
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, Method, header::HeaderMap};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use url::Url;
+
+/// Longest answer that is read. A page of 100 full orders is well below 2 MB.
+const LARGEST_ANSWER: usize = 16 << 20;
+
+/// A request to a marketplace, complete and signed.
+#[derive(Clone)]
+pub struct Request {
+    pub method: Method,
+    pub url: Url,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Option<Bytes>,
+}
+
+/// Urls and headers can carry secrets: only the method and the path are printed.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.url.path())
+    }
+}
+
+impl Request {
+    pub fn get(url: Url) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    pub fn json(method: Method, url: Url, body: impl Into<Bytes>) -> Self {
+        Self {
+            method,
+            url,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: Some(body.into()),
+        }
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The wait that `Retry-After` asks for, in seconds or as a date.
+    pub fn retry_after(&self, now: crate::domain::Timestamp) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse::<u64>() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let at = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+        Some(crate::domain::Timestamp::from(at.to_utc()).since(now))
+    }
+}
+
+/// A client that is shared by all channels; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    allow_private: bool,
+    calls: Arc<AtomicU64>,
+}
+
+impl Http {
+    /// `allow_private` lets requests reach loopback and private addresses: only for the sandbox and tests.
+    ///
+    /// # Panics
+    /// When the TLS library cannot start, which is a fault of the build.
+    pub fn new(allow_private: bool, timeout: Duration) -> Self {
+        let client = Client::builder()
+            .user_agent(concat!("marketsink/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(timeout)
+            .connect_timeout(timeout.min(Duration::from_secs(10)))
+            .no_proxy()
+            .dns_resolver(Arc::new(guard::GuardedResolver { allow_private }))
+            .build()
+            .expect("the TLS library starts");
+        Self {
+            client,
+            allow_private,
+            calls: Arc::default(),
+        }
+    }
+
+    /// A handle that counts its own calls from zero, over the same connections.
+    pub fn counting(&self) -> Self {
+        Self {
+            calls: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Requests made through this handle.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Makes one request when `pace` permits, and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`MarketplaceError::Unavailable`] when no complete answer came,
+    /// [`MarketplaceError::AddressRefused`] when the address leads inwards.
+    pub async fn send(
+        &self,
+        marketplace: &'static str,
+        pace: &dyn Pace,
+        request: Request,
+    ) -> Result<Response, MarketplaceError> {
+        check_address(&request.url, self.allow_private)?;
+        pace.permit().await;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let unavailable = |reason: String| MarketplaceError::Unavailable {
+            marketplace,
+            reason,
+        };
+        let mut builder = self.client.request(request.method, request.url);
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(body) = request.body {
+            builder = builder.body(body);
+        }
+        // `without_url`: addresses can carry secrets in their query.
+        let mut response = builder
+            .send()
+            .await
+            .map_err(|error| unavailable(describe(&error.without_url())))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| unavailable(describe(&error.without_url())))?
+        {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(unavailable("the answer is larger than 16 MiB".to_owned()));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response {
+            status,
+            headers,
+            body: body.freeze(),
+        })
+    }
+}
+
+/// The whole chain of causes in one line; reqwest's own text stops at the first.
+fn describe(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,125 @@
+//! Speaks to the outside, and knows no database.
+//!
+//! A marketplace is one folder of five files and one line in [`all`]:
+//!
+//! - `mod.rs`: slug, limits, topics, links to its documents;
+//! - `webhook.rs`: claimed channel, verify, delivery key, parse;
+//! - `client.rs`: signed calls;
+//! - `mapping.rs`: their JSON to our domain, the only file that knows their field names;
+//! - `simulator.rs`: the same API from the other side.
+//!
+//! The contract tests run over [`all`], so a new marketplace inherits every one of them.
+
+pub mod access;
+pub mod delivery;
+pub mod error;
+pub mod http;
+pub mod limits;
+pub mod query;
+pub mod simulation;
+pub mod tiktok_shop;
+pub mod woocommerce;
+
+pub use access::{Access, Pace, Secrets, Tokens};
+pub use delivery::{
+    Acknowledgement, DeliveryKey, Malformed, RawDelivery, Rejected, VerifiedDelivery, WebhookKeys,
+};
+pub use error::{MarketplaceError, Result};
+pub use limits::{Limits, Platform, WebhookAddress};
+pub use query::{
+    OrderQuery, OrderSummary, Page, PageToken, PriceChange, ProductQuery, ProductScope,
+    PushOutcome, ShopIdentity, StockLevel,
+};
+
+use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
+use async_trait::async_trait;
+use simulation::Simulator;
+
+/// One marketplace's protocol. Implementations hold no state: everything they need is passed in.
+#[async_trait]
+pub trait Marketplace: Send + Sync {
+    /// The name in addresses, tables and settings; never renamed.
+    fn slug(&self) -> &'static str;
+    fn name(&self) -> &'static str;
+    fn limits(&self) -> &'static Limits;
+
+    // The pure half, tested against `fixtures/`.
+
+    /// An unsigned request that asks only for an answer, such as WooCommerce's creation ping.
+    /// It is answered and forgotten.
+    fn handshake(&self, _raw: &RawDelivery) -> Option<Acknowledgement> {
+        None
+    }
+    /// The answer that the marketplace counts as success.
+    fn acknowledgement(&self) -> Acknowledgement {
+        Acknowledgement::empty_ok()
+    }
+    /// The shop a delivery says it is from. Not trusted until `verify` has passed.
+    fn claimed_channel(&self, raw: &RawDelivery) -> Option<RemoteId>;
+    /// # Errors
+    /// Why the signature is not believed.
+    fn verify(
+        &self,
+        raw: RawDelivery,
+        keys: &WebhookKeys,
+    ) -> std::result::Result<VerifiedDelivery, Rejected>;
+    /// What makes a repeated delivery the same delivery, within one channel.
+    fn delivery_key(&self, delivery: &VerifiedDelivery) -> DeliveryKey;
+    /// The marketplace's word for what the delivery is about, for people: `order.updated`, `type 15`.
+    fn topic(&self, delivery: &VerifiedDelivery) -> String;
+    /// An empty list means: understood, and nothing to do.
+    ///
+    /// # Errors
+    /// When the shape or the topic is not known. The delivery is kept all the same.
+    fn parse(&self, delivery: &VerifiedDelivery) -> std::result::Result<Vec<Event>, Malformed>;
+
+    // The network half, tested against the simulators.
+
+    /// Which shops these credentials open. The first call after connecting; proves that they work.
+    async fn shops(&self, access: &Access) -> Result<Vec<ShopIdentity>>;
+    async fn orders(&self, access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>>;
+    /// Orders as they are now, up to `limits().order_batch` ids. Unknown ids are left out.
+    async fn orders_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>>;
+    async fn products(&self, access: &Access, query: &ProductQuery) -> Result<Page<Product>>;
+    /// Products as they are now. Unknown ids are left out.
+    async fn products_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Product>>;
+    /// Sets absolute quantities, up to `limits().stock_batch` at once; one outcome per level, in order.
+    async fn set_stock(&self, access: &Access, levels: &[StockLevel]) -> Result<Vec<PushOutcome>>;
+    async fn set_price(&self, access: &Access, prices: &[PriceChange]) -> Result<Vec<PushOutcome>>;
+    /// New tokens for old. `None` where credentials do not expire.
+    async fn refresh(&self, _access: &Access, _now: Timestamp) -> Result<Option<Tokens>> {
+        Ok(None)
+    }
+    /// Asks the marketplace to send its webhooks to `address`, signed with `secret` where it is ours
+    /// to choose. Repeatable: what is there already is mended, not doubled. Returns what was changed,
+    /// in words.
+    async fn subscribe(&self, access: &Access, address: &str, secret: &str) -> Result<Vec<String>>;
+
+    /// The same API from the other side.
+    fn simulator(&self) -> &'static dyn Simulator;
+}
+
+impl std::fmt::Debug for dyn Marketplace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.slug())
+    }
+}
+
+/// Every marketplace that marketsink speaks to, in the order in which they are shown.
+pub fn all() -> &'static [&'static dyn Marketplace] {
+    &[]
+}
+
+/// The marketplace with this slug.
+pub fn find(slug: &str) -> Option<&'static dyn Marketplace> {
+    all().iter().copied().find(|m| m.slug() == slug)
+}
+
+/// The merchant's name for a platform slug, such as `Tokopedia` for `tokopedia`.
+pub fn platform_name(slug: &str) -> &str {
+    all()
+        .iter()
+        .flat_map(|m| m.limits().platforms)
+        .find(|platform| platform.slug == slug)
+        .map_or(slug, |platform| platform.name)
+}

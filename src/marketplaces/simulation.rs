@@ -1,0 +1,115 @@
+//! A simulated shop: the marketplace's side of the wire, without sockets, threads or clocks.
+//!
+//! [`Shop`] is what every marketplace has: products with stock, orders with a life, webhook
+//! subscriptions, tokens. A [`Simulator`] puts one marketplace's protocol in front of it: it answers API
+//! requests and words webhooks. `sandbox` hosts them over HTTP and adds weather.
+
+mod shop;
+
+pub use shop::{
+    NewLine, Shop, ShopChange, SimLine, SimOrder, SimProduct, SimStatus, SimVariant, Subscription,
+};
+
+use super::Secrets;
+use crate::domain::Timestamp;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// A request as the marketplace's server would see it.
+#[derive(Debug, Clone)]
+pub struct SimRequest {
+    pub method: String,
+    /// Scheme, host and port under which it was reached, such as `http://127.0.0.1:4001`.
+    pub origin: String,
+    /// Path as sent, still percent-encoded, without the query.
+    pub path: String,
+    /// Query pairs, decoded, in the order sent.
+    pub query: Vec<(String, String)>,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+impl SimRequest {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// An answer of the simulated API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimResponse {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+impl SimResponse {
+    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: body.to_string().into(),
+        }
+    }
+
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+/// A webhook on its way, signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimDelivery {
+    /// The subscription it belongs to; 0 for an app-wide address.
+    pub subscription: u64,
+    pub address: String,
+    pub topic: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+/// One marketplace's protocol, from the other side. Stateless: the shop holds what is remembered.
+pub trait Simulator: Send + Sync {
+    /// Gives a new shop its identity, keys and tokens: fixed invented values made from `seed`.
+    fn open_shop(&self, seed: u32, name: &str, now: Timestamp) -> Shop;
+
+    /// The secrets that a merchant of this shop would hand to marketsink; the names are those that
+    /// this marketplace's client reads.
+    fn credentials(&self, shop: &Shop) -> Secrets;
+
+    /// Answers one API request, checking everything the real one checks.
+    fn answer(&self, shop: &mut Shop, request: &SimRequest, now: Timestamp) -> SimResponse;
+
+    /// The webhooks that a change raises, signed, one per subscription that wants it.
+    fn webhooks(&self, shop: &mut Shop, change: &ShopChange, now: Timestamp) -> Vec<SimDelivery>;
+
+    /// Requests of the marketplace to a newly registered address, such as an unsigned ping.
+    fn pings(&self, _shop: &Shop, _subscription: &Subscription) -> Vec<SimDelivery> {
+        Vec::new()
+    }
+
+    /// The wait before the next try after `failures` failed ones (1 is the first); `None`: it gives up.
+    fn retry_after(&self, failures: u32) -> Option<Duration>;
+
+    /// How long it waits for an answer to a webhook.
+    fn answer_deadline(&self) -> Duration;
+
+    /// Whether an answer counts as success.
+    fn is_success(&self, status: u16) -> bool {
+        (200..300).contains(&status)
+    }
+
+    /// Told how each try ended, so that subscriptions can be switched off as the real ones are.
+    fn delivered(&self, _shop: &mut Shop, _delivery: &SimDelivery, _success: bool) {}
+
+    /// Its way of saying "too many requests".
+    fn rate_limited(&self, retry_after: Option<Duration>) -> SimResponse;
+}

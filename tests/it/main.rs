@@ -1,0 +1,9 @@
+//! One test binary. Every test runs on SQLite; with `TEST_DATABASE_URL` set, those that touch the
+//! database run on PostgreSQL too, each in a schema of its own.
+
+mod architecture;
+mod contract;
+mod queue;
+mod sandbox;
+mod schedule;
+mod support;
