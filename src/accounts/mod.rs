@@ -1,1 +1,113 @@
-//! To come.
+//! Merchants and their outlets: the tenants, and the places that hold their stock.
+//!
+//! Owns the tables `merchants` and `outlets`. People, roles and sessions belong here too, once there are any.
+
+use crate::{
+    db::{Db, Tx},
+    domain::{MerchantId, OutletId, Timestamp},
+};
+use chrono_tz::Tz;
+use entity::{merchants, outlets};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use thiserror::Error;
+
+/// The merchant and outlet that are used when none is named.
+pub const DEFAULT_MERCHANT: &str = "default";
+pub const DEFAULT_OUTLET: &str = "Main";
+
+/// Lists never answer with more rows than this.
+const LIST_LIMIT: u64 = 1_000;
+
+#[derive(Debug, Error)]
+pub enum AccountError {
+    #[error("no merchant is called `{0}`; `marketsink channel add --merchant {0}` opens one")]
+    UnknownMerchant(String),
+    #[error("`{0}` is no time zone; use an IANA name such as Asia/Jakarta")]
+    UnknownTimeZone(String),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// The merchant with this name, opened if there is none.
+///
+/// # Errors
+/// When `time_zone` is not an IANA name, or the database fails.
+pub async fn open_merchant(
+    tx: &Tx,
+    name: &str,
+    time_zone: &str,
+    now: Timestamp,
+) -> Result<MerchantId, AccountError> {
+    let known = merchants::Entity::find()
+        .filter(merchants::Column::Name.eq(name))
+        .one(tx)
+        .await?;
+    if let Some(merchant) = known {
+        return Ok(MerchantId(merchant.id));
+    }
+    let zone: Tz = time_zone
+        .parse()
+        .map_err(|_| AccountError::UnknownTimeZone(time_zone.to_owned()))?;
+    let merchant = merchants::ActiveModel {
+        name: Set(name.to_owned()),
+        time_zone: Set(zone.name().to_owned()),
+        created_at: Set(now.micros()),
+        ..Default::default()
+    };
+    Ok(MerchantId(merchant.insert(tx).await?.id))
+}
+
+/// The merchant's outlet with this name, opened if there is none.
+pub async fn open_outlet(
+    tx: &Tx,
+    merchant: MerchantId,
+    name: &str,
+    now: Timestamp,
+) -> Result<OutletId, DbErr> {
+    let known = outlets::Entity::of_merchant(merchant.0)
+        .filter(outlets::Column::Name.eq(name))
+        .one(tx)
+        .await?;
+    if let Some(outlet) = known {
+        return Ok(OutletId(outlet.id));
+    }
+    let outlet = outlets::ActiveModel {
+        merchant_id: Set(merchant.0),
+        name: Set(name.to_owned()),
+        created_at: Set(now.micros()),
+        ..Default::default()
+    };
+    Ok(OutletId(outlet.insert(tx).await?.id))
+}
+
+/// # Errors
+/// When no merchant has this name, or the database fails.
+pub async fn merchant_named(db: &Db, name: &str) -> Result<MerchantId, AccountError> {
+    merchants::Entity::find()
+        .filter(merchants::Column::Name.eq(name))
+        .one(db.read())
+        .await?
+        .map(|merchant| MerchantId(merchant.id))
+        .ok_or_else(|| AccountError::UnknownMerchant(name.to_owned()))
+}
+
+/// All merchants, oldest first.
+pub async fn merchants(db: &Db) -> Result<Vec<merchants::Model>, DbErr> {
+    merchants::Entity::find()
+        .order_by_asc(merchants::Column::Id)
+        .limit(LIST_LIMIT)
+        .all(db.read())
+        .await
+}
+
+/// The merchant's outlets, oldest first.
+pub async fn outlets(db: &Db, merchant: MerchantId) -> Result<Vec<outlets::Model>, DbErr> {
+    outlets::Entity::of_merchant(merchant.0)
+        .order_by_asc(outlets::Column::Id)
+        .limit(LIST_LIMIT)
+        .all(db.read())
+        .await
+}

@@ -1,1 +1,117 @@
-//! To come.
+//! SKUs and listings: what the merchant sells, and how each channel shows it.
+//!
+//! Owns the tables `skus` and `listings`. A page of products costs one query to compare and writes only
+//! what differs. A listing is linked to a SKU when its seller SKU is exactly the SKU's code, and is never
+//! linked by resemblance.
+
+mod apply;
+mod diff;
+mod skus;
+
+pub use apply::{Applied, apply_gone, apply_products, mark_unseen_gone};
+pub use diff::{Change, Fetched};
+pub use skus::{create_sku, find_sku, list_skus, sku_codes};
+
+use crate::{
+    db::Tx,
+    domain::{ChannelId, ListingId, MerchantId, RemoteId, SkuId, Timestamp},
+};
+use entity::listings;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
+
+/// Listings linked to any of `skus`, of all the merchant's channels.
+pub async fn listings_of<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    skus: &[SkuId],
+) -> Result<Vec<listings::Model>, DbErr> {
+    listings::Entity::of_merchant(merchant.0)
+        .filter(listings::Column::SkuId.is_in(skus.iter().map(|sku| sku.0)))
+        .filter(listings::Column::State.ne("gone"))
+        .order_by_asc(listings::Column::Id)
+        .all(db)
+        .await
+}
+
+/// The SKU that a channel's listing is linked to.
+pub async fn sku_of_listing<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    product: &RemoteId,
+    variant: &RemoteId,
+) -> Result<Option<SkuId>, DbErr> {
+    let listing = listings::Entity::of_channel(channel.0)
+        .filter(listings::Column::ProductId.eq(product.as_str()))
+        .filter(listings::Column::VariantId.eq(variant.as_str()))
+        .one(db)
+        .await?;
+    Ok(listing.and_then(|listing| listing.sku_id).map(SkuId))
+}
+
+pub async fn listing<C: ConnectionTrait>(
+    db: &C,
+    id: ListingId,
+) -> Result<Option<listings::Model>, DbErr> {
+    listings::Entity::find_by_id(id.0).one(db).await
+}
+
+/// Notes that the levels of these listings are being read for a push. A sale recorded after this moment
+/// may have been overwritten by it, and makes another push.
+pub async fn note_push_begun(tx: &Tx, ids: &[ListingId], now: Timestamp) -> Result<(), DbErr> {
+    listings::Entity::update_many()
+        .col_expr(
+            listings::Column::PushReadAt,
+            Expr::value(Some(now.micros())),
+        )
+        .filter(listings::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes that the channel took this quantity.
+pub async fn note_pushed(
+    tx: &Tx,
+    id: ListingId,
+    quantity: i64,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    listings::Entity::update_many()
+        .col_expr(listings::Column::PushedQuantity, Expr::value(quantity))
+        .col_expr(listings::Column::PushedAt, Expr::value(now.micros()))
+        .filter(listings::Column::Id.eq(id.0))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Counts of a channel's listings: all that are not gone, and those without a SKU.
+pub async fn counts<C: ConnectionTrait>(db: &C, channel: ChannelId) -> Result<(u64, u64), DbErr> {
+    use sea_orm::PaginatorTrait;
+    let here =
+        || listings::Entity::of_channel(channel.0).filter(listings::Column::State.ne("gone"));
+    let all = here().count(db).await?;
+    let unlinked = here()
+        .filter(listings::Column::SkuId.is_null())
+        .count(db)
+        .await?;
+    Ok((all, unlinked))
+}
+
+/// A channel's listings after `after`, by id.
+pub async fn page_of_channel<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    after: ListingId,
+    limit: u64,
+) -> Result<Vec<listings::Model>, DbErr> {
+    listings::Entity::of_channel(channel.0)
+        .filter(listings::Column::Id.gt(after.0))
+        .order_by_asc(listings::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}

@@ -1,1 +1,218 @@
-//! To come.
+//! Connected shops: their state, settings, sealed credentials and webhook secrets.
+//!
+//! Owns the tables `channels`, `credentials` and `webhook_secrets`. A channel is what the merchant sees; a
+//! *connection* is the channel whose credentials are used. They are the same, except that Tokopedia is a
+//! channel of its own on a TikTok Shop connection.
+
+mod directory;
+mod sealing;
+mod store;
+
+pub use directory::{Directory, Known, KnownKeys};
+pub use sealing::{SealError, Sealer};
+pub use store::{
+    NewChannel, connect, connection_of, credentials, list, load, lock, of_platform, outlet_of,
+    platforms_of, remove, replace_credentials, rotate_webhook_secret, save_settings,
+    secrets_of_connection, unlock,
+};
+
+use crate::{
+    domain::{ChannelId, MerchantId, OutletId, RemoteId},
+    marketplaces::{self, Marketplace},
+};
+use entity::channels;
+use sea_orm::DbErr;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What a merchant decides about a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelSettings {
+    /// Whether an order that is not paid yet makes a sales order. Default: no.
+    pub unpaid_orders: bool,
+    /// Whether our stock is told to the channel. Default: yes.
+    pub push_stock: bool,
+    /// Units that are kept back from the channel; 0 to 100,000. Default: 0.
+    pub buffer: i64,
+}
+
+impl Default for ChannelSettings {
+    fn default() -> Self {
+        Self {
+            unpaid_orders: false,
+            push_stock: true,
+            buffer: 0,
+        }
+    }
+}
+
+impl ChannelSettings {
+    /// Changes one setting by its name.
+    ///
+    /// # Errors
+    /// A sentence that says which names and values are allowed.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let flag = || match value {
+            "yes" | "true" | "on" => Ok(true),
+            "no" | "false" | "off" => Ok(false),
+            _ => Err(format!("{name} is yes or no, not `{value}`")),
+        };
+        match name {
+            "unpaid_orders" => self.unpaid_orders = flag()?,
+            "push_stock" => self.push_stock = flag()?,
+            "buffer" => {
+                self.buffer = value
+                    .parse()
+                    .ok()
+                    .filter(|units| (0..=100_000).contains(units))
+                    .ok_or_else(|| format!("buffer is 0 to 100000 units, not `{value}`"))?;
+            }
+            _ => {
+                return Err(format!(
+                    "no setting is called `{name}`; there are unpaid_orders, push_stock and buffer"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a channel works.
+///
+/// ```text
+/// active <-> locked        removed (its books stay)
+///    \________________________/
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelState {
+    Active,
+    /// Only a person can mend it; the reason says how.
+    Locked,
+    Removed,
+}
+
+impl ChannelState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Locked => "locked",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// A connected shop.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    pub id: ChannelId,
+    pub merchant: MerchantId,
+    pub outlet: OutletId,
+    /// The channel whose connection this one uses, when it has none of its own.
+    pub parent: Option<ChannelId>,
+    pub marketplace: &'static dyn Marketplace,
+    pub platform: String,
+    pub remote_id: RemoteId,
+    pub name: String,
+    /// The unguessable last part of its webhook URL.
+    pub address: String,
+    pub base_url: Option<String>,
+    pub state: ChannelState,
+    pub state_reason: Option<String>,
+    pub settings: ChannelSettings,
+}
+
+impl Channel {
+    /// The channel whose credentials reach the shop.
+    pub fn connection(&self) -> ChannelId {
+        self.parent.unwrap_or(self.id)
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.state == ChannelState::Active
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum ChannelError {
+    #[error("channel {0} is unknown")]
+    Unknown(ChannelId),
+    #[error("channel {id} is on the marketplace `{slug}`, which this version does not speak")]
+    UnknownMarketplace { id: ChannelId, slug: String },
+    #[error("channel {0} holds settings that cannot be read; set them again")]
+    UnreadableSettings(ChannelId),
+    #[error("shop {shop} on {marketplace} is already connected by another merchant")]
+    TakenByAnother {
+        marketplace: &'static str,
+        shop: RemoteId,
+    },
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl TryFrom<channels::Model> for Channel {
+    type Error = ChannelError;
+
+    fn try_from(row: channels::Model) -> Result<Self, ChannelError> {
+        let id = ChannelId(row.id);
+        let marketplace = marketplaces::find(&row.marketplace).ok_or_else(|| {
+            ChannelError::UnknownMarketplace {
+                id,
+                slug: row.marketplace.clone(),
+            }
+        })?;
+        let settings = serde_json::from_str(&row.settings)
+            .map_err(|_| ChannelError::UnreadableSettings(id))?;
+        let state = match row.state.as_str() {
+            "active" => ChannelState::Active,
+            "removed" => ChannelState::Removed,
+            _ => ChannelState::Locked,
+        };
+        Ok(Self {
+            id,
+            merchant: MerchantId(row.merchant_id),
+            outlet: OutletId(row.outlet_id),
+            parent: row.parent_id.map(ChannelId),
+            marketplace,
+            platform: row.platform,
+            remote_id: row.remote_id.into(),
+            name: row.name,
+            address: row.address,
+            base_url: row.base_url,
+            state,
+            state_reason: row.state_reason,
+            settings,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_changed_by_name_or_refused_with_what_is_allowed() {
+        let mut settings = ChannelSettings::default();
+
+        settings.set("unpaid_orders", "yes").unwrap();
+        settings.set("buffer", "3").unwrap();
+
+        assert!(settings.unpaid_orders);
+        assert_eq!(settings.buffer, 3);
+        assert!(
+            settings
+                .set("buffer", "-1")
+                .unwrap_err()
+                .contains("0 to 100000")
+        );
+        assert!(
+            settings
+                .set("bufer", "1")
+                .unwrap_err()
+                .contains("push_stock")
+        );
+    }
+}

@@ -22,7 +22,8 @@ pub mod woocommerce;
 
 pub use access::{Access, Pace, Secrets, Tokens};
 pub use delivery::{
-    Acknowledgement, DeliveryKey, Malformed, RawDelivery, Rejected, VerifiedDelivery, WebhookKeys,
+    Acknowledgement, DeliveryKey, Malformed, RawDelivery, Rejected, VerifiedDelivery, WebhookKey,
+    WebhookKeys,
 };
 pub use error::{MarketplaceError, Result};
 pub use limits::{Limits, Platform, WebhookAddress};

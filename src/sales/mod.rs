@@ -1,1 +1,17 @@
-//! To come.
+//! Orders in the merchant's books: documents, payments, deliveries, and the stock they hold.
+//!
+//! Owns the tables `orders`, `order_lines` and `order_steps`. `plan` decides, `record` writes: one
+//! transaction per order, the same result whatever was heard, how often, in which order.
+
+mod lines;
+mod plan;
+mod queries;
+mod record;
+mod steps;
+
+pub use plan::{Booked, BookedLine, Plan};
+pub use queries::{
+    OrderFull, find_orders, known_versions, latest_orders, order_full, orders_waiting_for,
+};
+pub use record::{Recorded, Recording, mark_attention, record_order};
+pub use steps::Step;

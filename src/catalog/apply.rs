@@ -1,0 +1,209 @@
+//! Writing what differs, and only that.
+
+use super::{
+    Change, Fetched, diff,
+    skus::{self, SkuIndex},
+};
+use crate::{
+    db::Tx,
+    domain::{ChannelId, MerchantId, Product, RemoteId, Timestamp},
+};
+use entity::listings;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+use std::collections::HashSet;
+
+/// Listings looked at together when absence is concluded.
+const SWEEP: u64 = 1_000;
+
+/// What one page of products changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Ids of every listing that was read, changed or not.
+    pub seen: Vec<i64>,
+    pub added: u64,
+    pub changed: u64,
+    pub gone: u64,
+    /// Listings that now have a SKU and had none.
+    pub linked: u64,
+}
+
+/// Compares products that were read whole with what we hold, and writes what differs.
+///
+/// Costs one query when nothing differs.
+pub async fn apply_products(
+    tx: &Tx,
+    merchant: MerchantId,
+    channel: ChannelId,
+    products: &[Product],
+    now: Timestamp,
+) -> Result<Applied, DbErr> {
+    let mut applied = Applied::default();
+    if products.is_empty() {
+        return Ok(applied);
+    }
+    let ids: HashSet<&str> = products.iter().map(|p| p.remote_id.as_str()).collect();
+    let held = listings::Entity::of_channel(channel.0)
+        .filter(listings::Column::ProductId.is_in(ids))
+        .all(tx)
+        .await?;
+    let changes = diff::between(held, products);
+    let codes = changes.iter().filter_map(|change| match change {
+        Change::Added(fetched) | Change::Changed(_, fetched, _) => fetched.seller_sku.as_deref(),
+        _ => None,
+    });
+    let skus = skus::index(tx, merchant, codes).await?;
+    for change in changes {
+        match change {
+            Change::Unchanged(id) => applied.seen.push(id),
+            Change::Added(fetched) => {
+                let row = added(merchant, channel, fetched, &skus, now);
+                let row = row.insert(tx).await?;
+                applied.added += 1;
+                applied.linked += u64::from(row.sku_id.is_some());
+                applied.seen.push(row.id);
+            }
+            Change::Changed(listing, fetched, _) => {
+                let had_none = listing.sku_id.is_none();
+                let row = changed(*listing, fetched, &skus, now).update(tx).await?;
+                applied.changed += 1;
+                applied.linked += u64::from(had_none && row.sku_id.is_some());
+                applied.seen.push(row.id);
+            }
+            Change::Gone(id) => {
+                set_gone(tx, &[id], now).await?;
+                applied.gone += 1;
+            }
+        }
+    }
+    Ok(applied)
+}
+
+fn added(
+    merchant: MerchantId,
+    channel: ChannelId,
+    fetched: Fetched,
+    skus: &SkuIndex,
+    now: Timestamp,
+) -> listings::ActiveModel {
+    listings::ActiveModel {
+        merchant_id: Set(merchant.0),
+        channel_id: Set(channel.0),
+        product_id: Set(fetched.product_id),
+        variant_id: Set(fetched.variant_id),
+        sku_id: Set(skus.id_of(fetched.seller_sku.as_deref())),
+        seller_sku: Set(fetched.seller_sku),
+        title: Set(fetched.title),
+        state: Set(diff::state_name(fetched.state).to_owned()),
+        price_minor: Set(fetched.price_minor),
+        currency: Set(fetched.currency),
+        quantity: Set(fetched.quantity),
+        push_ref: Set(fetched.push_ref),
+        content_hash: Set(fetched.content_hash),
+        remote_version: Set(fetched.remote_version),
+        created_at: Set(now.micros()),
+        updated_at: Set(now.micros()),
+        ..Default::default()
+    }
+}
+
+fn changed(
+    listing: listings::Model,
+    fetched: Fetched,
+    skus: &SkuIndex,
+    now: Timestamp,
+) -> listings::ActiveModel {
+    // The link follows the seller SKU when that changes; a link made otherwise stays.
+    let sku_id = if fetched.seller_sku == listing.seller_sku && listing.sku_id.is_some() {
+        listing.sku_id
+    } else {
+        skus.id_of(fetched.seller_sku.as_deref())
+    };
+    let mut row = listing.into_active_model();
+    row.sku_id = Set(sku_id);
+    row.seller_sku = Set(fetched.seller_sku);
+    row.title = Set(fetched.title);
+    row.state = Set(diff::state_name(fetched.state).to_owned());
+    row.price_minor = Set(fetched.price_minor);
+    row.currency = Set(fetched.currency);
+    row.quantity = Set(fetched.quantity);
+    row.push_ref = Set(fetched.push_ref);
+    row.content_hash = Set(fetched.content_hash);
+    row.remote_version = Set(fetched.remote_version);
+    row.updated_at = Set(now.micros());
+    row
+}
+
+/// Marks the listings of products that the marketplace no longer knows. Returns how many.
+///
+/// An id that is not a known product changes nothing: WooCommerce announces deleted coupons and pages as
+/// deleted products.
+pub async fn apply_gone(
+    tx: &Tx,
+    channel: ChannelId,
+    products: &[RemoteId],
+    now: Timestamp,
+) -> Result<u64, DbErr> {
+    let held = listings::Entity::of_channel(channel.0)
+        .filter(listings::Column::ProductId.is_in(products.iter().map(RemoteId::as_str)))
+        .filter(listings::Column::State.ne("gone"))
+        .all(tx)
+        .await?;
+    let ids: Vec<i64> = held.iter().map(|listing| listing.id).collect();
+    set_gone(tx, &ids, now).await?;
+    Ok(ids.len() as u64)
+}
+
+/// After a complete full scan: marks listings gone that no page showed and that we knew before it began.
+/// Returns how many.
+pub async fn mark_unseen_gone(
+    tx: &Tx,
+    channel: ChannelId,
+    seen: &roaring::RoaringTreemap,
+    begun_at: Timestamp,
+    now: Timestamp,
+) -> Result<u64, DbErr> {
+    let mut after = 0;
+    let mut gone = 0;
+    loop {
+        let page: Vec<i64> = listings::Entity::of_channel(channel.0)
+            .select_only()
+            .column(listings::Column::Id)
+            .filter(listings::Column::Id.gt(after))
+            .filter(listings::Column::State.ne("gone"))
+            .filter(listings::Column::CreatedAt.lt(begun_at.micros()))
+            .filter(listings::Column::UpdatedAt.lt(begun_at.micros()))
+            .order_by_asc(listings::Column::Id)
+            .limit(SWEEP)
+            .into_tuple()
+            .all(tx)
+            .await?;
+        let Some(last) = page.last() else {
+            return Ok(gone);
+        };
+        after = *last;
+        let unseen: Vec<i64> = page
+            .into_iter()
+            .filter(|id| !seen.contains(id.cast_unsigned()))
+            .collect();
+        gone += unseen.len() as u64;
+        set_gone(tx, &unseen, now).await?;
+    }
+}
+
+async fn set_gone(tx: &Tx, ids: &[i64], now: Timestamp) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    listings::Entity::update_many()
+        .col_expr(listings::Column::State, Expr::value("gone"))
+        // No reading has this hash: should the listing come back, it is written again.
+        .col_expr(listings::Column::ContentHash, Expr::value(""))
+        .col_expr(listings::Column::UpdatedAt, Expr::value(now.micros()))
+        .filter(listings::Column::Id.is_in(ids.iter().copied()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}

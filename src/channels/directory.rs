@@ -1,0 +1,165 @@
+//! Who is behind a webhook address, answered from memory.
+//!
+//! A webhook must not wait for the database before its signature is checked. Answers are kept for a few
+//! seconds, so that a change made by another process is seen soon; a refused signature looks again at
+//! once, so that a rotated secret works at once.
+
+use super::{ChannelError, ChannelState, Sealer, store};
+use crate::{
+    db::Db,
+    domain::{ChannelId, MerchantId, Timestamp},
+    marketplaces::{Marketplace, WebhookAddress, WebhookKeys},
+};
+use entity::channels;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+/// How long an answer is believed.
+const FRESH: Duration = Duration::from_secs(5);
+/// How soon after a look-up the same question may reach the database again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Answers that are kept; more are forgotten all at once. Bounds what strangers can make us remember.
+const MOST_ANSWERS: usize = 10_000;
+
+/// A channel as a webhook needs it.
+#[derive(Debug, Clone)]
+pub struct Known {
+    pub channel: ChannelId,
+    pub merchant: MerchantId,
+    pub is_active: bool,
+}
+
+/// A channel and the keys that may sign for it.
+#[derive(Debug, Clone)]
+pub struct KnownKeys {
+    pub known: Option<Known>,
+    pub keys: WebhookKeys,
+    looked_at: Timestamp,
+}
+
+type Question = (&'static str, Option<String>);
+
+/// Looks up channels by webhook address or by shop.
+#[derive(Debug)]
+pub struct Directory {
+    db: Db,
+    sealer: Sealer,
+    /// Keys of marketplaces that sign with the app's key.
+    app_keys: HashMap<&'static str, WebhookKeys>,
+    answers: RwLock<HashMap<Question, Arc<KnownKeys>>>,
+}
+
+impl Directory {
+    pub fn new(db: Db, sealer: Sealer, app_keys: HashMap<&'static str, WebhookKeys>) -> Self {
+        Self {
+            db,
+            sealer,
+            app_keys,
+            answers: RwLock::default(),
+        }
+    }
+
+    /// The keys of a marketplace that signs with the app's key.
+    pub fn app_keys(&self, marketplace: &dyn Marketplace) -> WebhookKeys {
+        self.app_keys
+            .get(marketplace.slug())
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The channel at a webhook address, or of a shop where there is one address for the whole app.
+    ///
+    /// # Errors
+    /// When the database fails or the secrets do not open.
+    pub async fn look_up(
+        &self,
+        marketplace: &'static dyn Marketplace,
+        who: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Arc<KnownKeys>, ChannelError> {
+        self.look_up_if_older(marketplace, who, FRESH, now).await
+    }
+
+    /// The same, unless the database was asked within the last second.
+    pub async fn look_again(
+        &self,
+        marketplace: &'static dyn Marketplace,
+        who: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Arc<KnownKeys>, ChannelError> {
+        self.look_up_if_older(marketplace, who, LOOK_AGAIN, now)
+            .await
+    }
+
+    async fn look_up_if_older(
+        &self,
+        marketplace: &'static dyn Marketplace,
+        who: Option<&str>,
+        age: Duration,
+        now: Timestamp,
+    ) -> Result<Arc<KnownKeys>, ChannelError> {
+        let question = (marketplace.slug(), who.map(str::to_owned));
+        let kept = {
+            let answers = self.answers.read().unwrap_or_else(PoisonError::into_inner);
+            answers.get(&question).cloned()
+        };
+        if let Some(answer) = kept.filter(|answer| now.since(answer.looked_at) < age) {
+            return Ok(answer);
+        }
+        let answer = Arc::new(self.ask(marketplace, who, now).await?);
+        let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= MOST_ANSWERS {
+            answers.clear();
+        }
+        answers.insert(question, Arc::clone(&answer));
+        Ok(answer)
+    }
+
+    async fn ask(
+        &self,
+        marketplace: &'static dyn Marketplace,
+        who: Option<&str>,
+        now: Timestamp,
+    ) -> Result<KnownKeys, ChannelError> {
+        let app_wide = marketplace.limits().webhook_address == WebhookAddress::App;
+        let row = match who {
+            None => None,
+            Some(who) => {
+                let named = if app_wide {
+                    channels::Column::RemoteId.eq(who)
+                } else {
+                    channels::Column::Address.eq(who)
+                };
+                channels::Entity::find()
+                    .filter(channels::Column::Marketplace.eq(marketplace.slug()))
+                    .filter(channels::Column::ParentId.is_null())
+                    .filter(channels::Column::State.ne(ChannelState::Removed.as_str()))
+                    .filter(named)
+                    .one(self.db.read())
+                    .await?
+            }
+        };
+        let keys = match &row {
+            _ if app_wide => self.app_keys(marketplace),
+            Some(row) => {
+                let id = ChannelId(row.id);
+                store::secrets_of_connection(self.db.read(), &self.sealer, id, now).await?
+            }
+            None => WebhookKeys::default(),
+        };
+        let known = row.map(|row| Known {
+            channel: ChannelId(row.id),
+            merchant: MerchantId(row.merchant_id),
+            is_active: row.state == ChannelState::Active.as_str(),
+        });
+        Ok(KnownKeys {
+            known,
+            keys,
+            looked_at: now,
+        })
+    }
+}

@@ -1,0 +1,382 @@
+//! Reading and writing channels.
+
+use super::{Channel, ChannelError, ChannelSettings, ChannelState, Sealer};
+use crate::{
+    db::{Db, Tx},
+    domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp},
+    marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys},
+};
+use entity::{channels, credentials, webhook_secrets};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+use std::time::Duration;
+
+/// How long a replaced webhook secret is still accepted: longer than any marketplace retries.
+const ROTATION_OVERLAP: Duration = Duration::from_secs(3 * 86_400);
+const LIST_LIMIT: u64 = 10_000;
+
+/// A shop to be connected.
+#[derive(Debug)]
+pub struct NewChannel<'a> {
+    pub merchant: MerchantId,
+    pub outlet: OutletId,
+    pub parent: Option<ChannelId>,
+    pub marketplace: &'static dyn Marketplace,
+    pub platform: &'a str,
+    pub remote_id: &'a RemoteId,
+    pub name: &'a str,
+    /// Where its API is, when that differs per shop.
+    pub base_url: Option<&'a str>,
+    /// The unguessable part of its webhook URL; used when the channel is new.
+    pub address: &'a str,
+}
+
+/// Connects a shop, or connects it again: its books, settings and address stay.
+///
+/// # Errors
+/// [`ChannelError::TakenByAnother`] when another merchant has it.
+pub async fn connect(
+    tx: &Tx,
+    new: &NewChannel<'_>,
+    now: Timestamp,
+) -> Result<ChannelId, ChannelError> {
+    let known = channels::Entity::find()
+        .filter(channels::Column::Marketplace.eq(new.marketplace.slug()))
+        .filter(channels::Column::Platform.eq(new.platform))
+        .filter(channels::Column::RemoteId.eq(new.remote_id.as_str()))
+        .one(tx)
+        .await?;
+    if let Some(row) = known {
+        if row.merchant_id != new.merchant.0 {
+            return Err(ChannelError::TakenByAnother {
+                marketplace: new.marketplace.name(),
+                shop: new.remote_id.clone(),
+            });
+        }
+        let id = ChannelId(row.id);
+        let mut row = row.into_active_model();
+        row.state = Set(ChannelState::Active.as_str().to_owned());
+        row.state_reason = Set(None);
+        row.base_url = Set(new.base_url.map(str::to_owned));
+        row.updated_at = Set(now.micros());
+        row.update(tx).await?;
+        return Ok(id);
+    }
+    let settings = serde_json::to_string(&ChannelSettings::default()).unwrap_or_default();
+    let row = channels::ActiveModel {
+        merchant_id: Set(new.merchant.0),
+        outlet_id: Set(new.outlet.0),
+        parent_id: Set(new.parent.map(|parent| parent.0)),
+        marketplace: Set(new.marketplace.slug().to_owned()),
+        platform: Set(new.platform.to_owned()),
+        remote_id: Set(new.remote_id.to_string()),
+        name: Set(new.name.to_owned()),
+        address: Set(new.address.to_owned()),
+        base_url: Set(new.base_url.map(str::to_owned)),
+        state: Set(ChannelState::Active.as_str().to_owned()),
+        settings: Set(settings),
+        created_at: Set(now.micros()),
+        updated_at: Set(now.micros()),
+        ..Default::default()
+    };
+    Ok(ChannelId(row.insert(tx).await?.id))
+}
+
+/// One channel, whoever owns it: for work that was enqueued with its merchant.
+pub async fn load<C: ConnectionTrait>(db: &C, id: ChannelId) -> Result<Channel, ChannelError> {
+    channels::Entity::find_by_id(id.0)
+        .one(db)
+        .await?
+        .ok_or(ChannelError::Unknown(id))?
+        .try_into()
+}
+
+/// The channel that holds the connection of `id`.
+pub async fn connection_of<C: ConnectionTrait>(
+    db: &C,
+    id: ChannelId,
+) -> Result<Channel, ChannelError> {
+    let channel = load(db, id).await?;
+    match channel.parent {
+        None => Ok(channel),
+        Some(parent) => load(db, parent).await,
+    }
+}
+
+/// The merchant's channels, oldest first; removed ones at the caller's choice.
+pub async fn list(
+    db: &Db,
+    merchant: MerchantId,
+    with_removed: bool,
+) -> Result<Vec<Channel>, ChannelError> {
+    let mut query = channels::Entity::of_merchant(merchant.0);
+    if !with_removed {
+        query = query.filter(channels::Column::State.ne(ChannelState::Removed.as_str()));
+    }
+    let rows = query
+        .order_by_asc(channels::Column::Id)
+        .limit(LIST_LIMIT)
+        .all(db.read())
+        .await?;
+    rows.into_iter().map(Channel::try_from).collect()
+}
+
+/// The channel under which the merchant sees orders of `platform` that come through `connection`.
+pub async fn of_platform(
+    tx: &Tx,
+    connection: &Channel,
+    platform: &str,
+    now: Timestamp,
+) -> Result<ChannelId, ChannelError> {
+    if connection.platform == platform {
+        return Ok(connection.id);
+    }
+    let known = channels::Entity::of_merchant(connection.merchant.0)
+        .filter(channels::Column::ParentId.eq(connection.id.0))
+        .filter(channels::Column::Platform.eq(platform))
+        .one(tx)
+        .await?;
+    if let Some(row) = known {
+        return Ok(ChannelId(row.id));
+    }
+    // The shop has begun to sell under a name it did not have when it was connected.
+    let new = NewChannel {
+        merchant: connection.merchant,
+        outlet: connection.outlet,
+        parent: Some(connection.id),
+        marketplace: connection.marketplace,
+        platform,
+        remote_id: &connection.remote_id,
+        name: &connection.name,
+        base_url: None,
+        address: &format!("{}-{platform}", connection.address),
+    };
+    connect(tx, &new, now).await
+}
+
+/// The channels that share this connection, itself first.
+pub async fn platforms_of<C: ConnectionTrait>(
+    db: &C,
+    connection: ChannelId,
+) -> Result<Vec<ChannelId>, DbErr> {
+    let of_connection = channels::Column::Id
+        .eq(connection.0)
+        .or(channels::Column::ParentId.eq(connection.0));
+    let rows = channels::Entity::find()
+        .filter(of_connection)
+        .order_by_asc(channels::Column::Id)
+        .limit(LIST_LIMIT)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| ChannelId(row.id)).collect())
+}
+
+/// The outlet a channel sells from.
+pub async fn outlet_of<C: ConnectionTrait>(
+    db: &C,
+    id: ChannelId,
+) -> Result<OutletId, ChannelError> {
+    Ok(load(db, id).await?.outlet)
+}
+
+/// Locks a connection and every channel on it: only a person can mend it.
+pub async fn lock(tx: &Tx, id: ChannelId, reason: &str, now: Timestamp) -> Result<(), DbErr> {
+    set_state(
+        tx,
+        id,
+        ChannelState::Active,
+        ChannelState::Locked,
+        Some(reason),
+        now,
+    )
+    .await
+}
+
+/// Unlocks a connection and every channel on it.
+pub async fn unlock(tx: &Tx, id: ChannelId, now: Timestamp) -> Result<(), DbErr> {
+    set_state(
+        tx,
+        id,
+        ChannelState::Locked,
+        ChannelState::Active,
+        None,
+        now,
+    )
+    .await
+}
+
+async fn set_state(
+    tx: &Tx,
+    id: ChannelId,
+    from: ChannelState,
+    to: ChannelState,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let of_connection = channels::Column::Id
+        .eq(id.0)
+        .or(channels::Column::ParentId.eq(id.0));
+    channels::Entity::update_many()
+        .col_expr(channels::Column::State, Expr::value(to.as_str()))
+        .col_expr(
+            channels::Column::StateReason,
+            Expr::value(reason.map(str::to_owned)),
+        )
+        .col_expr(channels::Column::UpdatedAt, Expr::value(now.micros()))
+        .filter(of_connection)
+        .filter(channels::Column::State.eq(from.as_str()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Removes a connection and forgets its secrets; orders, stock and history stay.
+pub async fn remove(tx: &Tx, id: ChannelId, now: Timestamp) -> Result<(), DbErr> {
+    let reason = "removed by the merchant";
+    for from in [ChannelState::Active, ChannelState::Locked] {
+        set_state(tx, id, from, ChannelState::Removed, Some(reason), now).await?;
+    }
+    credentials::Entity::delete_by_id(id.0).exec(tx).await?;
+    webhook_secrets::Entity::delete_many()
+        .filter(webhook_secrets::Column::ChannelId.eq(id.0))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+pub async fn save_settings(
+    tx: &Tx,
+    id: ChannelId,
+    settings: &ChannelSettings,
+    now: Timestamp,
+) -> Result<(), ChannelError> {
+    let text = serde_json::to_string(settings).map_err(|_| ChannelError::UnreadableSettings(id))?;
+    channels::Entity::update_many()
+        .col_expr(channels::Column::Settings, Expr::value(text))
+        .col_expr(channels::Column::UpdatedAt, Expr::value(now.micros()))
+        .filter(channels::Column::Id.eq(id.0))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// The credentials of a connection, with their version and when the access token dies.
+pub async fn credentials<C: ConnectionTrait>(
+    db: &C,
+    sealer: &Sealer,
+    id: ChannelId,
+) -> Result<Option<(Secrets, i64, Option<Timestamp>)>, ChannelError> {
+    let Some(row) = credentials::Entity::find_by_id(id.0).one(db).await? else {
+        return Ok(None);
+    };
+    let opened = sealer.open(id, &row.sealed)?;
+    let secrets = serde_json::from_slice(&opened)
+        .map_err(|_| ChannelError::Seal(super::SealError::DoesNotOpen(id)))?;
+    Ok(Some((
+        secrets,
+        row.version,
+        row.expires_at.map(Timestamp::from_micros),
+    )))
+}
+
+/// Stores credentials over those of `version` (0: whatever is there). False when somebody was faster.
+pub async fn replace_credentials(
+    tx: &Tx,
+    sealer: &Sealer,
+    channel: (ChannelId, MerchantId),
+    secrets: &Secrets,
+    expires_at: Option<Timestamp>,
+    version: i64,
+    now: Timestamp,
+) -> Result<bool, ChannelError> {
+    let (id, merchant) = channel;
+    let text = serde_json::to_vec(secrets).unwrap_or_default();
+    let sealed = sealer.seal(id, &text)?;
+    let stored = credentials::Entity::find_by_id(id.0)
+        .lock_exclusive()
+        .one(tx)
+        .await?;
+    match stored {
+        Some(row) if version != 0 && row.version != version => Ok(false),
+        Some(row) => {
+            let next = row.version + 1;
+            let mut row = row.into_active_model();
+            row.sealed = Set(sealed);
+            row.expires_at = Set(expires_at.map(Timestamp::micros));
+            row.version = Set(next);
+            row.refreshed_at = Set(now.micros());
+            row.update(tx).await?;
+            Ok(true)
+        }
+        None => {
+            let row = credentials::ActiveModel {
+                channel_id: Set(id.0),
+                merchant_id: Set(merchant.0),
+                sealed: Set(sealed),
+                expires_at: Set(expires_at.map(Timestamp::micros)),
+                version: Set(1),
+                refreshed_at: Set(now.micros()),
+            };
+            row.insert(tx).await?;
+            Ok(true)
+        }
+    }
+}
+
+/// Makes `secret` the current webhook secret; the one before stays good for three days.
+pub async fn rotate_webhook_secret(
+    tx: &Tx,
+    sealer: &Sealer,
+    channel: (ChannelId, MerchantId),
+    secret: &str,
+    now: Timestamp,
+) -> Result<(), ChannelError> {
+    let (id, merchant) = channel;
+    let until = now + ROTATION_OVERLAP;
+    webhook_secrets::Entity::update_many()
+        .col_expr(
+            webhook_secrets::Column::ExpiresAt,
+            Expr::value(until.micros()),
+        )
+        .filter(webhook_secrets::Column::ChannelId.eq(id.0))
+        .filter(webhook_secrets::Column::ExpiresAt.is_null())
+        .exec(tx)
+        .await?;
+    let row = webhook_secrets::ActiveModel {
+        merchant_id: Set(merchant.0),
+        channel_id: Set(id.0),
+        sealed: Set(sealer.seal(id, secret.as_bytes())?),
+        created_at: Set(now.micros()),
+        ..Default::default()
+    };
+    row.insert(tx).await?;
+    Ok(())
+}
+
+/// The webhook secrets of a connection that are still accepted, current first.
+pub async fn secrets_of_connection<C: ConnectionTrait>(
+    db: &C,
+    sealer: &Sealer,
+    id: ChannelId,
+    now: Timestamp,
+) -> Result<WebhookKeys, ChannelError> {
+    let rows = webhook_secrets::Entity::of_channel(id.0)
+        .order_by_desc(webhook_secrets::Column::Id)
+        .limit(16)
+        .all(db)
+        .await?;
+    let mut keys = Vec::new();
+    for row in rows {
+        if row.expires_at.is_some_and(|at| at <= now.micros()) {
+            continue;
+        }
+        let secret = sealer.open(id, &row.sealed)?;
+        keys.push(WebhookKey {
+            app_key: String::new(),
+            secret: String::from_utf8_lossy(&secret).into_owned(),
+        });
+    }
+    Ok(WebhookKeys { keys })
+}

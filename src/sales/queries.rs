@@ -1,0 +1,163 @@
+//! Reading the books.
+
+use crate::{
+    db::Db,
+    domain::{ChannelId, Document, Fulfilment, MerchantId, OrderId, RemoteId, Standing, Timestamp},
+};
+use entity::{order_lines, order_steps, orders};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use std::collections::HashMap;
+
+pub(super) fn document_name(document: Document) -> &'static str {
+    match document {
+        Document::None => "none",
+        Document::SalesOrder => "sales_order",
+        Document::Invoice => "invoice",
+        Document::Void => "void",
+    }
+}
+
+pub(super) fn fulfilment_name(fulfilment: Fulfilment) -> &'static str {
+    match fulfilment {
+        Fulfilment::Unsent => "unsent",
+        Fulfilment::Sent => "sent",
+        Fulfilment::Returned => "returned",
+    }
+}
+
+pub(super) fn standing_of(row: &orders::Model) -> Standing {
+    let document = match row.document.as_str() {
+        "sales_order" => Document::SalesOrder,
+        "invoice" => Document::Invoice,
+        "void" => Document::Void,
+        _ => Document::None,
+    };
+    let fulfilment = match row.fulfilment.as_str() {
+        "sent" => Fulfilment::Sent,
+        "returned" => Fulfilment::Returned,
+        _ => Fulfilment::Unsent,
+    };
+    Standing::of(document, row.paid, fulfilment)
+}
+
+/// An order with everything that hangs on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderFull {
+    pub order: orders::Model,
+    pub lines: Vec<order_lines::Model>,
+    pub steps: Vec<order_steps::Model>,
+}
+
+/// The versions the books hold of these orders; one query.
+pub async fn known_versions<C: ConnectionTrait>(
+    db: &C,
+    connection: ChannelId,
+    ids: &[RemoteId],
+) -> Result<HashMap<RemoteId, Timestamp>, DbErr> {
+    let rows: Vec<(String, i64)> = orders::Entity::find()
+        .select_only()
+        .column(orders::Column::RemoteId)
+        .column(orders::Column::Version)
+        .filter(orders::Column::ConnectionId.eq(connection.0))
+        .filter(orders::Column::RemoteId.is_in(ids.iter().map(RemoteId::as_str)))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, version)| (RemoteId::from(id), Timestamp::from_micros(version)))
+        .collect())
+}
+
+/// The merchant's latest recorded orders, newest first.
+pub async fn latest_orders(
+    db: &Db,
+    merchant: MerchantId,
+    limit: u64,
+) -> Result<Vec<orders::Model>, DbErr> {
+    orders::Entity::of_merchant(merchant.0)
+        .order_by_desc(orders::Column::RecordedAt)
+        .order_by_desc(orders::Column::Id)
+        .limit(limit)
+        .all(db.read())
+        .await
+}
+
+/// Orders with this order number, remote id, invoice number or tracking number.
+pub async fn find_orders(
+    db: &Db,
+    merchant: MerchantId,
+    number: &str,
+) -> Result<Vec<orders::Model>, DbErr> {
+    let is_it = orders::Column::Number
+        .eq(number)
+        .or(orders::Column::RemoteId.eq(number))
+        .or(orders::Column::InvoiceNumber.eq(number))
+        .or(orders::Column::TrackingNumber.eq(number));
+    orders::Entity::of_merchant(merchant.0)
+        .filter(is_it)
+        .order_by_asc(orders::Column::Id)
+        .limit(100)
+        .all(db.read())
+        .await
+}
+
+/// One order, whole.
+pub async fn order_full(
+    db: &Db,
+    merchant: MerchantId,
+    id: OrderId,
+) -> Result<Option<OrderFull>, DbErr> {
+    let order = orders::Entity::of_merchant(merchant.0)
+        .filter(orders::Column::Id.eq(id.0))
+        .one(db.read())
+        .await?;
+    let Some(order) = order else {
+        return Ok(None);
+    };
+    let lines = order_lines::Entity::of_merchant(merchant.0)
+        .filter(order_lines::Column::OrderId.eq(id.0))
+        .order_by_asc(order_lines::Column::Id)
+        .all(db.read())
+        .await?;
+    let steps = order_steps::Entity::of_merchant(merchant.0)
+        .filter(order_steps::Column::OrderId.eq(id.0))
+        .order_by_asc(order_steps::Column::Id)
+        .all(db.read())
+        .await?;
+    Ok(Some(OrderFull {
+        order,
+        lines,
+        steps,
+    }))
+}
+
+/// Orders with a line that waits for a SKU of this code: connection and remote id.
+pub async fn orders_waiting_for<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    code: &str,
+) -> Result<Vec<(ChannelId, RemoteId)>, DbErr> {
+    let waiting: Vec<i64> = order_lines::Entity::of_merchant(merchant.0)
+        .select_only()
+        .column(order_lines::Column::OrderId)
+        .distinct()
+        .filter(order_lines::Column::SkuId.is_null())
+        .filter(order_lines::Column::SellerSku.eq(code))
+        .limit(10_000)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let rows = orders::Entity::of_merchant(merchant.0)
+        .filter(orders::Column::Id.is_in(waiting))
+        .order_by_asc(orders::Column::Id)
+        .all(db)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (ChannelId(row.connection_id), row.remote_id.into()))
+        .collect())
+}

@@ -1,0 +1,84 @@
+//! Telling every other channel that the quantity changed.
+
+use crate::{
+    catalog, channels,
+    db::Tx,
+    domain::{ChannelId, ListingId, MerchantId, SkuId, Source, Timestamp, Work},
+    queue::{self, NewJob},
+};
+use sea_orm::DbErr;
+use std::{collections::HashMap, time::Duration};
+
+/// How far our clock and a marketplace's may be apart when we ask whether a push came after a sale.
+const CLOCK_SKEW: Duration = Duration::from_secs(120);
+
+/// The sale that moved the stock.
+#[derive(Debug, Clone, Copy)]
+pub struct SoldOn {
+    /// The connection it came through.
+    pub channel: ChannelId,
+    /// The marketplace has lowered its own stock already.
+    pub reduces_own_stock: bool,
+    pub placed_at: Timestamp,
+}
+
+/// Enqueues a push for every listing of `skus` that does not know the new quantity yet.
+///
+/// The listings of the channel that sold are left out where the marketplace counts for itself, unless a
+/// push of ours may have been in flight when the sale was made: it would have overwritten the
+/// marketplace's own count with a level that did not know of the sale.
+pub async fn enqueue_pushes(
+    tx: &Tx,
+    merchant: MerchantId,
+    skus: &[SkuId],
+    sold: Option<SoldOn>,
+    source: Source,
+    now: Timestamp,
+) -> Result<u64, DbErr> {
+    if skus.is_empty() {
+        return Ok(0);
+    }
+    let mut pushes_to = HashMap::new();
+    let mut jobs = Vec::new();
+    for listing in catalog::listings_of(tx, merchant, skus).await? {
+        let channel = ChannelId(listing.channel_id);
+        let knows_already = sold.is_some_and(|sold| {
+            let may_be_overwritten = listing.push_read_at.is_some_and(|read_at| {
+                Timestamp::from_micros(read_at) + CLOCK_SKEW >= sold.placed_at
+            });
+            sold.channel == channel && sold.reduces_own_stock && !may_be_overwritten
+        });
+        // A listing whose stock the channel does not count has nothing to be told.
+        if knows_already || listing.quantity.is_none() {
+            continue;
+        }
+        let wanted = match pushes_to.get(&channel) {
+            Some(wanted) => *wanted,
+            None => {
+                let wanted = takes_pushes(tx, channel).await?;
+                pushes_to.insert(channel, wanted);
+                wanted
+            }
+        };
+        if wanted {
+            jobs.push(NewJob {
+                merchant,
+                channel,
+                work: Work::PushStock {
+                    listing: ListingId(listing.id),
+                },
+                source,
+                run_at: None,
+            });
+        }
+    }
+    queue::enqueue(tx, &jobs, now).await
+}
+
+async fn takes_pushes(tx: &Tx, channel: ChannelId) -> Result<bool, DbErr> {
+    match channels::load(tx, channel).await {
+        Ok(channel) => Ok(channel.is_active() && channel.settings.push_stock),
+        Err(channels::ChannelError::Db(error)) => Err(error),
+        Err(_) => Ok(false),
+    }
+}

@@ -1,0 +1,253 @@
+//! Movements and levels.
+
+use crate::{
+    db::{Db, Tx},
+    domain::{MerchantId, OrderId, OutletId, SkuId, Timestamp, job::named},
+};
+use entity::{levels, movements};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict},
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+named!(
+    /// Why stock moved.
+    MovementKind {
+        /// Units sold and not yet sent, or fewer of them.
+        Allocate = "allocate",
+        /// Units that left.
+        Ship = "ship",
+        /// Units that came back.
+        Return = "return",
+        /// A person counted.
+        Count = "count",
+    }
+);
+
+const LIST_LIMIT: u64 = 100_000;
+
+/// One line of the ledger, to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    pub sku: SkuId,
+    pub outlet: OutletId,
+    pub kind: MovementKind,
+    pub on_hand_delta: i64,
+    pub allocated_delta: i64,
+    pub order: Option<OrderId>,
+    pub order_line: Option<i64>,
+    /// Unique per merchant: a second movement with the same reference is not written.
+    pub reference: String,
+    pub note: Option<String>,
+}
+
+/// Writes movements and moves their levels. Returns the SKUs that moved.
+pub async fn append(
+    tx: &Tx,
+    merchant: MerchantId,
+    movements: &[Movement],
+    now: Timestamp,
+) -> Result<Vec<SkuId>, DbErr> {
+    // Always in the same order, so that two orders with the same SKUs never wait for each other.
+    let mut ordered: Vec<&Movement> = movements.iter().collect();
+    ordered.sort_by_key(|movement| (movement.sku, movement.outlet));
+    let mut moved = Vec::new();
+    for movement in ordered {
+        if !write_movement(tx, merchant, movement, now).await? {
+            continue;
+        }
+        move_level(tx, merchant, movement, now).await?;
+        if moved.last() != Some(&movement.sku) {
+            moved.push(movement.sku);
+        }
+    }
+    Ok(moved)
+}
+
+async fn write_movement(
+    tx: &Tx,
+    merchant: MerchantId,
+    movement: &Movement,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    let row = movements::ActiveModel {
+        merchant_id: Set(merchant.0),
+        sku_id: Set(movement.sku.0),
+        outlet_id: Set(movement.outlet.0),
+        kind: Set(movement.kind.as_str().to_owned()),
+        on_hand_delta: Set(movement.on_hand_delta),
+        allocated_delta: Set(movement.allocated_delta),
+        order_id: Set(movement.order.map(|order| order.0)),
+        order_line_id: Set(movement.order_line),
+        reference: Set(movement.reference.clone()),
+        note: Set(movement.note.clone()),
+        created_at: Set(now.micros()),
+        ..Default::default()
+    };
+    let unique = [movements::Column::MerchantId, movements::Column::Reference];
+    let written = movements::Entity::insert(row)
+        .on_conflict(OnConflict::columns(unique).do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    Ok(written > 0)
+}
+
+async fn move_level(
+    tx: &Tx,
+    merchant: MerchantId,
+    movement: &Movement,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let row = levels::ActiveModel {
+        sku_id: Set(movement.sku.0),
+        outlet_id: Set(movement.outlet.0),
+        merchant_id: Set(merchant.0),
+        on_hand: Set(movement.on_hand_delta),
+        allocated: Set(movement.allocated_delta),
+        updated_at: Set(now.micros()),
+    };
+    let on_hand = Expr::col((levels::Entity, levels::Column::OnHand)).add(movement.on_hand_delta);
+    let allocated =
+        Expr::col((levels::Entity, levels::Column::Allocated)).add(movement.allocated_delta);
+    let merge = OnConflict::columns([levels::Column::SkuId, levels::Column::OutletId])
+        .value(levels::Column::OnHand, on_hand)
+        .value(levels::Column::Allocated, allocated)
+        .update_column(levels::Column::UpdatedAt)
+        .to_owned();
+    levels::Entity::insert(row)
+        .on_conflict(merge)
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// Makes the on-hand level `units`, by a counted movement of the difference. Returns the difference.
+pub async fn set_on_hand(
+    tx: &Tx,
+    merchant: MerchantId,
+    at: (SkuId, OutletId),
+    units: i64,
+    note: &str,
+    now: Timestamp,
+) -> Result<i64, DbErr> {
+    let (sku, outlet) = at;
+    let level = levels::Entity::find_by_id((sku.0, outlet.0))
+        .lock_exclusive()
+        .one(tx)
+        .await?;
+    let difference = units - level.map_or(0, |level| level.on_hand);
+    if difference == 0 {
+        return Ok(0);
+    }
+    let movement = Movement {
+        sku,
+        outlet,
+        kind: MovementKind::Count,
+        on_hand_delta: difference,
+        allocated_delta: 0,
+        order: None,
+        order_line: None,
+        reference: format!("count:{sku}:{outlet}:{}", now.micros()),
+        note: Some(note.to_owned()),
+    };
+    append(tx, merchant, &[movement], now).await?;
+    Ok(difference)
+}
+
+/// A level as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LevelView {
+    pub sku: SkuId,
+    pub outlet: OutletId,
+    pub on_hand: i64,
+    pub allocated: i64,
+    /// May be negative: more was sold than there is, and that is shown, not hidden.
+    pub available: i64,
+}
+
+/// The merchant's levels, by SKU and outlet.
+pub async fn levels<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+) -> Result<Vec<LevelView>, DbErr> {
+    let rows = levels::Entity::of_merchant(merchant.0)
+        .order_by_asc(levels::Column::SkuId)
+        .order_by_asc(levels::Column::OutletId)
+        .limit(LIST_LIMIT)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(LevelView::from).collect())
+}
+
+impl From<levels::Model> for LevelView {
+    fn from(row: levels::Model) -> Self {
+        Self {
+            sku: SkuId(row.sku_id),
+            outlet: OutletId(row.outlet_id),
+            on_hand: row.on_hand,
+            allocated: row.allocated,
+            available: row.on_hand - row.allocated,
+        }
+    }
+}
+
+/// The ledger of one order, oldest first.
+pub async fn movements_of<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    order: OrderId,
+) -> Result<Vec<movements::Model>, DbErr> {
+    movements::Entity::of_merchant(merchant.0)
+        .filter(movements::Column::OrderId.eq(order.0))
+        .order_by_asc(movements::Column::Id)
+        .limit(LIST_LIMIT)
+        .all(db)
+        .await
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Sum {
+    sku_id: i64,
+    outlet_id: i64,
+    on_hand: i64,
+    allocated: i64,
+}
+
+/// SKUs and outlets whose level is not the sum of its movements. Empty, unless something is broken.
+pub async fn sums_differ(db: &Db, merchant: MerchantId) -> Result<Vec<(SkuId, OutletId)>, DbErr> {
+    // PostgreSQL sums integers into a numeric; the cast makes both databases answer alike.
+    let sum = |column: movements::Column| Expr::col(column).sum().cast_as("bigint");
+    let sums = movements::Entity::of_merchant(merchant.0)
+        .select_only()
+        .column(movements::Column::SkuId)
+        .column(movements::Column::OutletId)
+        .column_as(sum(movements::Column::OnHandDelta), "on_hand")
+        .column_as(sum(movements::Column::AllocatedDelta), "allocated")
+        .group_by(movements::Column::SkuId)
+        .group_by(movements::Column::OutletId)
+        .into_model::<Sum>()
+        .all(db.read())
+        .await?;
+    let shown = levels(db, merchant).await?;
+    let matches = |sum: &Sum, level: &LevelView| {
+        (sum.sku_id, sum.outlet_id) == (level.sku.0, level.outlet.0)
+            && (sum.on_hand, sum.allocated) == (level.on_hand, level.allocated)
+    };
+    let mut wrong: Vec<(SkuId, OutletId)> = shown
+        .iter()
+        .filter(|level| !sums.iter().any(|sum| matches(sum, level)))
+        .map(|level| (level.sku, level.outlet))
+        .collect();
+    let has_level = |sum: &Sum| {
+        shown
+            .iter()
+            .any(|level| (level.sku.0, level.outlet.0) == (sum.sku_id, sum.outlet_id))
+    };
+    let unshown = sums.iter().filter(|sum| !has_level(sum));
+    wrong.extend(unshown.map(|sum| (SkuId(sum.sku_id), OutletId(sum.outlet_id))));
+    Ok(wrong)
+}
