@@ -52,7 +52,9 @@ fn tables() -> Vec<Table> {
         .unique_where("waiting", &["kind", "key"], "state = 'available'")
         .unique_where("running", &["kind", "key"], "state = 'running'")
         .index_where("claim", &["priority", "run_at"], "state = 'available'")
-        .index_where("lease", &["lease_until"], "state = 'running'"),
+        .index_where("lease", &["lease_until"], "state = 'running'")
+        .index_where("dead", &["finished_at"], "state = 'dead'")
+        .index_where("over", &["finished_at"], "finished_at is not null"),
         Table::new(
             "job_attempts",
             vec![

@@ -1,0 +1,160 @@
+//! The settings as the program uses them: typed, checked, with their defaults from the table of fields.
+
+use super::{
+    fields::FIELDS,
+    secret::{Secret, without_password},
+};
+use std::{fmt, time::Duration};
+
+/// All settings. Ranges, defaults and units of every field: [`super::describe`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub database: Database,
+    pub http: HttpSettings,
+    pub inbox: Inbox,
+    pub worker: Worker,
+    pub sync: Sync,
+    pub secrets: SecretsSettings,
+    pub tiktok_shop: TikTokShop,
+    pub log: Log,
+}
+
+/// Where the books are. Its address is printed without its password.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Database {
+    /// `sqlite:PATH`, or `postgres://USER@HOST/NAME`.
+    pub url: String,
+    pub connections: u32,
+    /// Start although the database would lose acknowledged deliveries in a power cut.
+    pub allow_undurable: bool,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("url", &without_password(&self.url))
+            .field("connections", &self.connections)
+            .field("allow_undurable", &self.allow_undurable)
+            .finish()
+    }
+}
+
+/// Where marketplaces and people reach us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// `HOST:PORT`.
+    pub listen: String,
+    /// The address that marketplaces are told, without a slash at its end.
+    pub public_url: String,
+    pub body_limit_bytes: usize,
+    /// Server threads; 0 means one per processor.
+    pub workers: usize,
+}
+
+/// How receipts are gathered into commits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inbox {
+    /// Receipts that may wait for a commit; beyond it the answer is 503.
+    pub queue: usize,
+    /// Receipts per commit.
+    pub batch: usize,
+    /// Refused requests that are kept per marketplace.
+    pub quarantine_samples: u64,
+}
+
+/// The background work.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Worker {
+    /// Jobs that run at once.
+    pub concurrency: usize,
+    /// How long a job belongs to a worker that has not said a word.
+    pub lease: Duration,
+    /// How often an idle worker looks for jobs.
+    pub poll: Duration,
+    /// Jobs taken per look.
+    pub claim: u64,
+}
+
+/// How marketplaces are called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sync {
+    /// The longest wait for one answer.
+    pub timeout: Duration,
+    /// How far back the first download of a new channel's orders reaches.
+    pub first_download: Duration,
+    /// Let shop addresses lead into private networks: only for the sandbox.
+    pub allow_private_hosts: bool,
+}
+
+/// The key that seals stored credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecretsSettings {
+    /// Base64 of 32 bytes.
+    pub key: Option<Secret>,
+    /// Where the key is kept; without one, beside the SQLite file.
+    pub key_file: Option<String>,
+}
+
+/// Our app at TikTok Shop's Partner Center.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TikTokShop {
+    pub app_key: Option<String>,
+    /// Signs our requests and their webhooks.
+    pub app_secret: Option<Secret>,
+    /// Still accepted on webhooks while the secret is being changed.
+    pub previous_app_secret: Option<Secret>,
+    /// Names our app on the seller's authorization page.
+    pub service_id: Option<String>,
+    pub api_url: String,
+    pub auth_url: String,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or directives such as `info,marketsink::sync=debug`.
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON object per line.
+    Json,
+}
+
+/// What holds without a file and without an environment.
+impl Default for Settings {
+    fn default() -> Self {
+        let mut settings = Self::blank();
+        for field in FIELDS {
+            if let Some(text) = field.default {
+                field
+                    .kind
+                    .set(&mut settings, text)
+                    .expect("a test reads every default of the table");
+            }
+        }
+        settings
+    }
+}
+
+impl Settings {
+    /// Before the table has given its defaults.
+    fn blank() -> Self {
+        Self {
+            database: Database::default(),
+            http: HttpSettings::default(),
+            inbox: Inbox::default(),
+            worker: Worker::default(),
+            sync: Sync::default(),
+            secrets: SecretsSettings::default(),
+            tiktok_shop: TikTokShop::default(),
+            log: Log::default(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Questions about jobs, for people, and the one thing a person may do: revive.
+
+use super::{
+    JobState, Queue,
+    held::{self, Placed, PutBack},
+};
+use crate::domain::{ChannelId, JobId, JobKind, MerchantId, Timestamp};
+use entity::{job_attempts, jobs};
+use sea_orm::{
+    ColumnTrait, Condition, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::Expr,
+};
+
+/// How many jobs there are, of all merchants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Could run now.
+    pub due: u64,
+    /// Wait for their time: retries, snoozes, debounced work.
+    pub later: u64,
+    pub running: u64,
+    /// Given up: a person has to act.
+    pub dead: u64,
+}
+
+/// Which jobs to list; `None` is any.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobFilter {
+    pub channel: Option<ChannelId>,
+    pub kind: Option<JobKind>,
+    pub state: Option<JobState>,
+    /// As [`crate::domain::Work::key`] makes it.
+    pub key: Option<String>,
+}
+
+/// What became of a dead job that a person revived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revived {
+    /// Due now, with all its attempts before it.
+    Waiting,
+    /// A twin waits already and will do the same; this one has ended.
+    Superseded,
+    /// The merchant has no such dead job.
+    NotDead,
+}
+
+impl Queue {
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn waiting(&self, now: Timestamp) -> Result<Counts, DbErr> {
+        // States are written out, so that the partial indexes are recognised.
+        let count = async |only: Condition| {
+            let found = jobs::Entity::find().filter(only);
+            found.count(self.db.read()).await
+        };
+        let in_state = |state: &'static str| Condition::all().add(Expr::cust(state));
+        let available = || in_state("jobs.state = 'available'");
+        Ok(Counts {
+            due: count(available().add(jobs::Column::RunAt.lte(now.micros()))).await?,
+            later: count(available().add(jobs::Column::RunAt.gt(now.micros()))).await?,
+            running: count(in_state("jobs.state = 'running'")).await?,
+            dead: count(in_state("jobs.state = 'dead'")).await?,
+        })
+    }
+
+    /// The newest jobs of a merchant.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list(
+        &self,
+        merchant: MerchantId,
+        filter: &JobFilter,
+        limit: u64,
+    ) -> Result<Vec<jobs::Model>, DbErr> {
+        let only = Condition::all()
+            .add_option(filter.channel.map(|id| jobs::Column::ChannelId.eq(id.0)))
+            .add_option(filter.kind.map(|kind| jobs::Column::Kind.eq(kind.as_str())))
+            .add_option(
+                filter
+                    .state
+                    .map(|state| jobs::Column::State.eq(state.as_str())),
+            )
+            .add_option(filter.key.as_ref().map(|key| jobs::Column::Key.eq(key)));
+        jobs::Entity::of_merchant(merchant.0)
+            .filter(only)
+            .order_by_desc(jobs::Column::Id)
+            .limit(limit)
+            .all(self.db.read())
+            .await
+    }
+
+    /// The history of a job, oldest first; at most `limit` of its last tries.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn attempts(
+        &self,
+        merchant: MerchantId,
+        job: JobId,
+        limit: u64,
+    ) -> Result<Vec<job_attempts::Model>, DbErr> {
+        let mut rows = job_attempts::Entity::of_merchant(merchant.0)
+            .filter(job_attempts::Column::JobId.eq(job.0))
+            .order_by_desc(job_attempts::Column::Id)
+            .limit(limit)
+            .all(self.db.read())
+            .await?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// Lets a dead job wait again, due at once and with all its attempts before it. Call [`Queue::wake`] after it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn revive(
+        &self,
+        merchant: MerchantId,
+        id: JobId,
+        now: Timestamp,
+    ) -> Result<Revived, DbErr> {
+        let tx = self.db.write_tx().await?;
+        let only = Condition::all()
+            .add(jobs::Column::Id.eq(id.0))
+            .add(jobs::Column::MerchantId.eq(merchant.0))
+            .add(jobs::Column::State.eq(JobState::Dead.as_str()));
+        let back = PutBack {
+            only,
+            run_at: now,
+            attempts: Expr::val(0_i64),
+            error: Some("revived by a person"),
+        };
+        let placed = held::put_back(&tx, back, now).await?;
+        tx.commit().await?;
+        Ok(match placed {
+            Placed::Waiting => Revived::Waiting,
+            Placed::Superseded => Revived::Superseded,
+            Placed::Nothing => Revived::NotDead,
+        })
+    }
+}
