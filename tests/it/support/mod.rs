@@ -1,1 +1,6 @@
-//! To come.
+//! What tests share: both databases, and rows to begin with.
+
+pub mod builders;
+pub mod database;
+
+pub(crate) use database::databases;
