@@ -37,67 +37,68 @@
 //! 11. No clock, randomness or sleep below the edges: `now` is a parameter.
 //! 12. Secrets never reach logs, errors, exports or pages.
 
-// Blank lines keep the order: it is the rule, and rustfmt would sort it.
+// Blank lines keep the order: it is the rule, and rustfmt would sort it. The remarks are no doc comments:
+// with those, links in a module's own `//!` would be looked up here instead of in the module.
 
-/// Pure types and decisions: ids, money, orders, products, events, jobs, windows.
+// Pure types and decisions: ids, money, orders, products, events, jobs, windows.
 pub mod domain;
 
-/// The one place that reads the time.
+// The one place that reads the time.
 pub mod clock;
 
-/// Settings from file and environment; unit, default and range on every field.
+// Settings from file and environment; unit, default and range on every field.
 pub mod config;
 
-/// Tracing set-up, and the one table of field names.
+// Tracing set-up, and the one table of field names.
 pub mod telemetry;
 
-/// Connecting, durability, and the one way to write.
+// Connecting, durability, and the one way to write.
 pub mod db;
 
-/// Speaks to the outside; knows no database. One folder per marketplace, five files each.
+// Speaks to the outside; knows no database. One folder per marketplace, five files each.
 pub mod marketplaces;
 
-/// The job engine: enqueue in the caller's transaction, claim, lease, finish. Knows no orders.
+// The job engine: enqueue in the caller's transaction, claim, lease, finish. Knows no orders.
 pub mod queue;
 
-/// Merchants and their outlets.
+// Merchants and their outlets.
 pub mod accounts;
 
-/// Connected shops: settings, sealed credentials, webhook secrets.
+// Connected shops: settings, sealed credentials, webhook secrets.
 pub mod channels;
 
-/// SKUs and listings: what differs between stored and fetched, and applying it.
+// SKUs and listings: what differs between stored and fetched, and applying it.
 pub mod catalog;
 
-/// The ledger and its levels, and telling other channels.
+// The ledger and its levels, and telling other channels.
 pub mod stock;
 
-/// Orders, documents, steps: what a change of an order means for the books.
+// Orders, documents, steps: what a change of an order means for the books.
 pub mod sales;
 
-/// Deliveries and events: receive, group commit, replay.
+// Deliveries and events: receive, group commit, replay.
 pub mod inbox;
 
-/// The only caller of marketplace clients: orders, scans, downloads, pushes, tokens.
+// The only caller of marketplace clients: orders, scans, downloads, pushes, tokens.
 pub mod sync;
 
-/// Cron: a pure tick, one fire per schedule and time.
+// Cron: a pure tick, one fire per schedule and time.
 pub mod schedule;
 
-/// Questions that only read.
+// Questions that only read.
 pub mod reports;
 
-/// The loop, and the one `match` over every kind of work.
+// The loop, and the one `match` over every kind of work.
 pub mod worker;
 
-/// HTTP: webhooks, and the page at `/`.
+// HTTP: webhooks, and the page at `/`.
 pub mod web;
 
-/// Simulated marketplaces with weather, for the demo, for tests, for integrators.
+// Simulated marketplaces with weather, for the demo, for tests, for integrators.
 pub mod sandbox;
 
-/// Settings in, running app out; shared by `main` and the tests.
+// Settings in, running app out; shared by `main` and the tests.
 pub mod app;
 
-/// The commands.
+// The commands.
 pub mod cli;

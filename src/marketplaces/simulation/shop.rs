@@ -1,9 +1,7 @@
 //! The shop behind a simulator: products, orders, subscriptions, tokens, and how they change.
 
-use crate::{
-    domain::{Currency, Money, ProductState, RemoteId, Timestamp},
-    marketplaces::Secrets,
-};
+use crate::domain::{Currency, Money, ProductState, RemoteId, Timestamp};
+use crate::marketplaces::Secrets;
 use std::collections::BTreeMap;
 
 /// One simulated shop account.
