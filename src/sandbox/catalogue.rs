@@ -125,8 +125,7 @@ impl Item {
     }
 
     fn opening_stock(&self) -> impl Iterator<Item = OpeningStock> {
-        let with_sku = self
-            .variants
+        self.variants
             .iter()
             .filter_map(|(title, sku, _, quantity)| {
                 let name = format!("{}, {title}", self.title);
@@ -135,8 +134,7 @@ impl Item {
                     name: name.trim_end_matches(", ").to_owned(),
                     quantity: *quantity,
                 })
-            });
-        with_sku
+            })
     }
 }
 

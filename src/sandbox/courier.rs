@@ -69,6 +69,18 @@ pub(super) enum Kind {
     Forged,
 }
 
+/// Counts a parcel as on its way until it is dropped, however its sending ends.
+struct OnItsWay {
+    courier: Courier,
+    parcel: Parcel,
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        locked(&self.courier.0.desk).n_in_flight -= 1;
+    }
+}
+
 impl fmt::Debug for Courier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Courier({} pending)", self.n_pending())
@@ -117,8 +129,8 @@ impl Courier {
     /// Sends what is due by now, in order and one after another, and returns when every answer is in.
     pub async fn deliver_due(&self) -> Sent {
         let mut sent = Sent::default();
-        for parcel in self.take_due() {
-            sent.count(self.send(parcel).await);
+        for leaving in self.take_due() {
+            sent.count(self.send(leaving).await);
         }
         sent
     }
@@ -148,11 +160,11 @@ impl Courier {
         let lanes = Arc::new(Semaphore::new(LANES));
         let mut on_their_way = JoinSet::new();
         while !stop.is_cancelled() {
-            for parcel in self.take_due() {
+            for leaving in self.take_due() {
                 let (courier, lanes) = (self.clone(), lanes.clone());
                 on_their_way.spawn(async move {
                     let _lane = lanes.acquire_owned().await;
-                    courier.send(parcel).await
+                    courier.send(leaving).await
                 });
             }
             while on_their_way.try_join_next().is_some() {}
@@ -191,32 +203,37 @@ impl Courier {
         locked(&self.0.desk).pending.clear();
     }
 
-    fn take_due(&self) -> Vec<Parcel> {
+    fn take_due(&self) -> Vec<OnItsWay> {
         let mut desk = locked(&self.0.desk);
         let later = desk
             .pending
             .split_off(&(self.0.clock.now() + Duration::from_micros(1), 0));
         let due = std::mem::replace(&mut desk.pending, later);
         desk.n_in_flight += due.len();
-        due.into_values().collect()
+        drop(desk);
+        let on_its_way = |parcel| OnItsWay {
+            courier: self.clone(),
+            parcel,
+        };
+        due.into_values().map(on_its_way).collect()
     }
 
-    async fn send(&self, parcel: Parcel) -> Outcome {
+    async fn send(&self, leaving: OnItsWay) -> Outcome {
+        let parcel = &leaving.parcel;
         let simulator = parcel.shop.marketplace().simulator();
-        let outcome = match self.request(&parcel).await {
+        let outcome = match self.request(parcel).await {
             Some(status) if simulator.is_success(status) => Outcome::Accepted,
             Some(400..=499) => Outcome::Refused,
             _ => Outcome::Failed,
         };
         match parcel.kind {
-            Kind::Genuine => self.conclude(parcel, outcome),
+            Kind::Genuine => self.conclude(parcel.clone(), outcome),
             Kind::Ping => self.count(|ledger| ledger.pings += 1),
             Kind::Forged => self.count(|ledger| {
                 ledger.forged += 1;
                 ledger.forged_accepted += u64::from(outcome == Outcome::Accepted);
             }),
         }
-        locked(&self.0.desk).n_in_flight -= 1;
         outcome
     }
 

@@ -297,7 +297,9 @@ impl SimShop {
         for ping in pings {
             self.post(Kind::Ping, ping, Duration::ZERO);
         }
-        changes.into_iter().for_each(|change| self.announce(change));
+        for change in changes {
+            self.announce(change);
+        }
         response
     }
 
