@@ -1,1 +1,16 @@
-//! To come.
+//! What every marketplace must keep: the adapter against its fixtures, and against its own simulator.
+//!
+//! Each test walks over `marketplaces::all()`, so a new marketplace inherits them with its line in the list.
+
+mod agreement;
+mod faults;
+mod fixture;
+mod forgery;
+mod pages;
+mod parsing;
+mod stage;
+mod tokens;
+mod webhooks;
+
+use fixture::Fixture;
+use stage::Stage;
