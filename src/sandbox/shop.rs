@@ -12,7 +12,7 @@ use crate::{
         Marketplace, Secrets,
         simulation::{
             NewLine, Shop, ShopChange, SimDelivery, SimProduct, SimRequest, SimResponse, SimStatus,
-            SimVariant,
+            SimVariant, Subscription,
         },
     },
 };
@@ -315,58 +315,51 @@ impl SimShop {
 /// What a request can change and webhooks tell.
 struct Snapshot {
     subscriptions: BTreeSet<(u64, String)>,
-    /// Price and quantity of every variant, by product.
-    products: BTreeMap<RemoteId, Vec<(i64, i64)>>,
+    /// Price and quantity of every variant.
+    variants: BTreeMap<RemoteId, (i64, i64)>,
 }
 
 impl Snapshot {
     fn of(shop: &Shop) -> Self {
         let subscriptions = shop.subscriptions.iter();
+        let variants = shop.products.values().flat_map(|p| &p.variants);
         Self {
             subscriptions: subscriptions.map(|s| (s.id, s.address.clone())).collect(),
-            products: products_of(shop).collect(),
+            variants: variants.map(|v| (v.id.clone(), shown(v))).collect(),
         }
     }
 
-    fn new_subscriptions<'s>(
-        &'s self,
-        shop: &'s Shop,
-    ) -> impl Iterator<Item = &'s crate::marketplaces::simulation::Subscription> {
-        let is_new = |s: &&crate::marketplaces::simulation::Subscription| {
-            !self.subscriptions.contains(&(s.id, s.address.clone()))
-        };
+    fn new_subscriptions<'s>(&'s self, shop: &'s Shop) -> impl Iterator<Item = &'s Subscription> {
+        let is_new = |s: &&Subscription| !self.subscriptions.contains(&(s.id, s.address.clone()));
         shop.subscriptions.iter().filter(is_new)
     }
 
     /// Marketplaces tell about changes through their API too: whoever pushes stock hears the echo.
     fn changes(&self, shop: &Shop) -> Vec<ShopChange> {
-        products_of(shop)
-            .filter(|(id, variants)| self.products.get(id) != Some(variants))
-            .map(|(product, _)| ShopChange::ProductUpdated {
-                product,
-                variant: None,
+        let products = shop.products.values();
+        let variants = products.flat_map(|p| p.variants.iter().map(move |v| (p, v)));
+        variants
+            .filter(|(_, v)| self.variants.get(&v.id) != Some(&shown(v)))
+            .map(|(product, variant)| ShopChange::ProductUpdated {
+                product: product.id.clone(),
+                variant: Some(variant.id.clone()),
             })
             .collect()
     }
 }
 
-fn products_of(shop: &Shop) -> impl Iterator<Item = (RemoteId, Vec<(i64, i64)>)> {
-    shop.products.values().map(|product| {
-        let variants = product.variants.iter();
-        let shown = variants.map(|v| (v.price.minor, v.quantity)).collect();
-        (product.id.clone(), shown)
-    })
+fn shown(variant: &SimVariant) -> (i64, i64) {
+    (variant.price.minor, variant.quantity)
 }
 
+/// Webhooks are signed with the subscription's secret or, where there is one, the app's.
 fn spoil_secrets(shop: &mut Shop) {
     for subscription in &mut shop.subscriptions {
         subscription.secret.push_str("-guessed");
     }
-    for name in ["app_secret", "webhook_secret", "consumer_secret"] {
-        if let Some(secret) = shop.secrets.get(name) {
-            let guessed = format!("{secret}-guessed");
-            shop.secrets.set(name, guessed);
-        }
+    if let Some(secret) = shop.secrets.get("app_secret") {
+        let guessed = format!("{secret}-guessed");
+        shop.secrets.set("app_secret", guessed);
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! Each test walks over `marketplaces::all()`, so a new marketplace inherits them with its line in the list.
 
-mod agreement;
+mod connection;
 mod faults;
 mod fixture;
 mod forgery;
+mod orders;
 mod pages;
 mod parsing;
+mod products;
+mod pushes;
 mod stage;
 mod tokens;
 mod webhooks;
