@@ -110,6 +110,11 @@ pub trait Simulator: Send + Sync {
     /// Told how each try ended, so that subscriptions can be switched off as the real ones are.
     fn delivered(&self, _shop: &mut Shop, _delivery: &SimDelivery, _success: bool) {}
 
+    /// The headers that carry the signature of `body`, as `webhooks` would send them: nothing but what
+    /// depends on the key and the body. `app_key` is empty where the marketplace signs the body alone.
+    /// The contract tests sign arbitrary bodies with it.
+    fn sign(&self, app_key: &str, secret: &str, body: &[u8]) -> Vec<(String, String)>;
+
     /// Its way of saying "too many requests".
     fn rate_limited(&self, retry_after: Option<Duration>) -> SimResponse;
 }

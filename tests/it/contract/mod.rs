@@ -1,1 +1,19 @@
-//! To come.
+//! What every marketplace must keep: the adapter against its fixtures, and against its own simulator.
+//!
+//! Each test walks over `marketplaces::all()`, so a new marketplace inherits them with its line in the list.
+
+mod connection;
+mod faults;
+mod fixture;
+mod forgery;
+mod orders;
+mod pages;
+mod parsing;
+mod products;
+mod pushes;
+mod stage;
+mod tokens;
+mod webhooks;
+
+use fixture::Fixture;
+use stage::Stage;

@@ -1,0 +1,96 @@
+//! One HTTP server per shop, on loopback: turns requests into [`SimRequest`] and weather into answers.
+
+use super::{SimShop, weather::Fault};
+use crate::marketplaces::simulation::{SimRequest, SimResponse};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, dev::Server, http::StatusCode,
+    web,
+};
+use bytes::Bytes;
+use std::{
+    io,
+    net::{Ipv4Addr, TcpListener},
+};
+
+/// Longest request body that is read.
+const LARGEST_REQUEST: usize = 2 << 20;
+
+/// Takes a port on loopback; 0 lets the system choose.
+pub(super) fn take_port(port: u16) -> io::Result<(TcpListener, u16)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let port = listener.local_addr()?.port();
+    Ok((listener, port))
+}
+
+/// A server that answers as `shop` until its handle stops it.
+pub(super) fn serve(listener: TcpListener, shop: SimShop) -> io::Result<Server> {
+    let shop = web::Data::new(shop);
+    let app = move || {
+        App::new()
+            .app_data(shop.clone())
+            .app_data(web::PayloadConfig::new(LARGEST_REQUEST))
+            .default_service(web::to(answer))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+async fn answer(request: HttpRequest, body: Bytes, shop: web::Data<SimShop>) -> HttpResponse {
+    let request = as_seen(&request, body, &shop);
+    let (response, fault) = shop.answer(&request);
+    match fault {
+        Fault::Truncated => {
+            let half = response.body.len() / 2;
+            let body = response.body.slice(..half);
+            builder(&response).body(body)
+        }
+        Fault::Dropped => broken_off(&response),
+        _ => builder(&response).body(response.body),
+    }
+}
+
+fn as_seen(request: &HttpRequest, body: Bytes, shop: &SimShop) -> SimRequest {
+    let headers = request
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect();
+    let host = request.headers().get("host").and_then(|v| v.to_str().ok());
+    let query = url::form_urlencoded::parse(request.query_string().as_bytes());
+    SimRequest {
+        method: request.method().to_string(),
+        origin: host.map_or_else(|| shop.origin(), |host| format!("http://{host}")),
+        path: request.uri().path().to_owned(),
+        query: query.into_owned().collect(),
+        headers,
+        body,
+    }
+}
+
+fn builder(response: &SimResponse) -> HttpResponseBuilder {
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::OK);
+    let mut builder = HttpResponse::build(status);
+    for (name, value) in &response.headers {
+        builder.append_header((name.as_str(), value.as_str()));
+    }
+    builder
+}
+
+/// Promises the whole body, sends half of it and breaks the connection.
+fn broken_off(response: &SimResponse) -> HttpResponse {
+    let half = response.body.slice(..response.body.len() / 2);
+    let parts = [
+        Ok(half),
+        Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+    ];
+    builder(response)
+        .no_chunking(response.body.len().max(1) as u64)
+        .streaming(futures::stream::iter(parts))
+}
