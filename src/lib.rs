@@ -79,11 +79,11 @@ pub mod sales;
 // Deliveries and events: receive, group commit, replay.
 pub mod inbox;
 
-// The only caller of marketplace clients: orders, scans, downloads, pushes, tokens.
-pub mod sync;
-
 // Cron: a pure tick, one fire per schedule and time.
 pub mod schedule;
+
+// The only caller of marketplace clients: orders, scans, downloads, pushes, tokens.
+pub mod sync;
 
 // Questions that only read.
 pub mod reports;

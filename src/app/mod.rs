@@ -1,1 +1,212 @@
-//! To come.
+//! Settings in, running app out; shared by the program, the demo and the tests.
+//!
+//! [`App::build`] opens everything and starts nothing. [`App::start`] starts the roles that this process plays;
+//! what it returns stops them in order: first no more requests, then the work in hand, then the leases.
+
+mod running;
+
+pub use running::{Roles, Running};
+
+use crate::{
+    channels::{Directory, Sealer},
+    clock::Clock,
+    config::Settings,
+    db::{self, DatabaseOptions, Db},
+    inbox::{Inbox, Writer, WriterOptions},
+    marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys, tiktok_shop::TikTokShop},
+    queue::{Queue, QueueOptions},
+    sync::{Api, Apis, Sync, SyncOptions},
+    web::WebState,
+    worker::{Worker, WorkerOptions},
+};
+use anyhow::{Context, bail};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use tokio::task::JoinHandle;
+use url::Url;
+
+/// Everything, opened and not yet running.
+#[derive(Debug)]
+pub struct App {
+    pub settings: Settings,
+    pub db: Db,
+    pub queue: Queue,
+    pub sync: Sync,
+    pub sealer: Sealer,
+    pub clock: Clock,
+    /// The writer behind it ends when this is dropped.
+    pub inbox: Arc<Inbox>,
+    writer: JoinHandle<()>,
+}
+
+impl App {
+    /// Opens the database, brings its schema up to date, and puts the layers together.
+    ///
+    /// # Errors
+    /// When a setting does not work in practice; the text says which and what to do.
+    pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        Self::build_hasty(settings, clock, 1.0).await
+    }
+
+    /// The same, with request rates multiplied by `haste`: for simulated marketplaces.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub async fn build_hasty(settings: Settings, clock: Clock, haste: f64) -> anyhow::Result<Self> {
+        let db = open_database(&settings).await?;
+        db::migrate(&db).await?;
+        let sealer = sealer(&settings)?;
+        let options = QueueOptions {
+            lease: settings.worker.lease,
+            ..QueueOptions::default()
+        };
+        let queue = Queue::new(db.clone(), options);
+        let options = SyncOptions {
+            first_download: settings.sync.first_download,
+            haste,
+            allow_private_hosts: settings.sync.allow_private_hosts,
+            timeout: settings.sync.timeout,
+        };
+        let sync = Sync::new(
+            queue.clone(),
+            sealer.clone(),
+            clock.clone(),
+            apis(&settings)?,
+            options,
+        );
+        let directory = Directory::new(db.clone(), sealer.clone(), app_keys(&settings));
+        let options = WriterOptions {
+            queue: settings.inbox.queue,
+            batch: settings.inbox.batch,
+        };
+        let (writer, task) = Writer::start(queue.clone(), options);
+        let inbox = Inbox::new(
+            Arc::new(directory),
+            writer,
+            settings.inbox.quarantine_samples,
+        );
+        Ok(Self {
+            settings,
+            db,
+            queue,
+            sync,
+            sealer,
+            clock,
+            inbox: Arc::new(inbox),
+            writer: task,
+        })
+    }
+
+    /// A worker of this process that takes all kinds of work.
+    pub fn worker(&self) -> Worker {
+        let settings = &self.settings.worker;
+        let options = WorkerOptions {
+            name: worker_name(),
+            concurrency: settings.concurrency,
+            claim: settings.claim,
+            poll: settings.poll,
+            kinds: Vec::new(),
+        };
+        Worker::new(self.queue.clone(), self.sync.clone(), options)
+    }
+
+    pub(crate) fn web_state(&self, ingest: bool) -> WebState {
+        WebState {
+            inbox: Arc::clone(&self.inbox),
+            queue: self.queue.clone(),
+            clock: self.clock.clone(),
+            body_limit: self.settings.http.body_limit_bytes,
+            ingest,
+        }
+    }
+
+    /// Closes everything. What was acknowledged is on disk already.
+    ///
+    /// # Errors
+    /// When the database does not close.
+    pub async fn close(self) -> anyhow::Result<()> {
+        drop(self.inbox);
+        self.writer
+            .await
+            .context("the writer of deliveries did not end well")?;
+        drop((self.sync, self.queue));
+        self.db.close().await.context("the database did not close")
+    }
+}
+
+/// Opens the database as the settings say, without migrating.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
+    let options = DatabaseOptions {
+        url: settings.database.url.clone(),
+        connections: settings.database.connections,
+        allow_undurable: settings.database.allow_undurable,
+    };
+    Ok(Db::connect(&options).await?)
+}
+
+/// The sealer with the key of the settings, of the key file, or of a new key file beside the SQLite file.
+///
+/// # Errors
+/// When there is no key and no place for one.
+pub fn sealer(settings: &Settings) -> anyhow::Result<Sealer> {
+    if let Some(key) = &settings.secrets.key {
+        return Sealer::from_base64(key.expose()).context("secrets.key");
+    }
+    let file = match (
+        &settings.secrets.key_file,
+        sqlite_path(&settings.database.url),
+    ) {
+        (Some(file), _) => PathBuf::from(file),
+        (None, Some(path)) => path.with_extension("key"),
+        (None, None) => bail!(
+            "set secrets.key (or secrets.key_file): every process on this database needs the same key to open the channels' secrets; `openssl rand -base64 32` makes one"
+        ),
+    };
+    Ok(Sealer::from_file(&file)?)
+}
+
+fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(PathBuf::from(path.split('?').next()?))
+}
+
+fn apis(settings: &Settings) -> anyhow::Result<Apis> {
+    let tiktok = &settings.tiktok_shop;
+    let mut secrets = Secrets::default();
+    if let (Some(key), Some(secret)) = (&tiktok.app_key, &tiktok.app_secret) {
+        secrets.set("app_key", key);
+        secrets.set("app_secret", secret.expose());
+    }
+    let api = Api {
+        api: Url::parse(&tiktok.api_url).context("tiktok_shop.api_url")?,
+        auth: Url::parse(&tiktok.auth_url).context("tiktok_shop.auth_url")?,
+        secrets,
+    };
+    Ok(HashMap::from([(TikTokShop.slug(), api)]))
+}
+
+/// The keys of marketplaces that sign with the app's key, current first.
+fn app_keys(settings: &Settings) -> HashMap<&'static str, WebhookKeys> {
+    let tiktok = &settings.tiktok_shop;
+    let mut keys = WebhookKeys::default();
+    if let Some(app_key) = &tiktok.app_key {
+        for secret in [&tiktok.app_secret, &tiktok.previous_app_secret]
+            .into_iter()
+            .flatten()
+        {
+            keys.keys.push(WebhookKey {
+                app_key: app_key.clone(),
+                secret: secret.expose().to_owned(),
+            });
+        }
+    }
+    HashMap::from([(TikTokShop.slug(), keys)])
+}
+
+/// Which process this is, for people who read attempts.
+fn worker_name() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "host".to_owned());
+    format!("{host}:{}", std::process::id())
+}

@@ -11,9 +11,9 @@ mod store;
 pub use directory::{Directory, Known, KnownKeys};
 pub use sealing::{SealError, Sealer};
 pub use store::{
-    NewChannel, connect, connection_of, credentials, list, load, lock, of_platform, outlet_of,
-    platforms_of, remove, replace_credentials, rotate_webhook_secret, save_settings,
-    secrets_of_connection, unlock,
+    NewChannel, StoredCredentials, connect, connection_of, credentials, list, load, lock,
+    of_platform, outlet_of, platforms_of, remove, replace_credentials, rotate_webhook_secret,
+    save_settings, secrets_of_connection, unlock,
 };
 
 use crate::{

@@ -262,23 +262,35 @@ pub async fn save_settings(
     Ok(())
 }
 
-/// The credentials of a connection, with their version and when the access token dies.
+/// The credentials of a connection.
+#[derive(Debug, Clone)]
+pub struct StoredCredentials {
+    pub secrets: Secrets,
+    /// Raised by each renewal.
+    pub version: i64,
+    /// When the access token dies; none where it does not.
+    pub expires_at: Option<Timestamp>,
+    pub refreshed_at: Timestamp,
+}
+
+/// The credentials of a connection; `None` when it has none, such as after it was removed.
 pub async fn credentials<C: ConnectionTrait>(
     db: &C,
     sealer: &Sealer,
     id: ChannelId,
-) -> Result<Option<(Secrets, i64, Option<Timestamp>)>, ChannelError> {
+) -> Result<Option<StoredCredentials>, ChannelError> {
     let Some(row) = credentials::Entity::find_by_id(id.0).one(db).await? else {
         return Ok(None);
     };
     let opened = sealer.open(id, &row.sealed)?;
     let secrets = serde_json::from_slice(&opened)
         .map_err(|_| ChannelError::Seal(super::SealError::DoesNotOpen(id)))?;
-    Ok(Some((
+    Ok(Some(StoredCredentials {
         secrets,
-        row.version,
-        row.expires_at.map(Timestamp::from_micros),
-    )))
+        version: row.version,
+        expires_at: row.expires_at.map(Timestamp::from_micros),
+        refreshed_at: Timestamp::from_micros(row.refreshed_at),
+    }))
 }
 
 /// Stores credentials over those of `version` (0: whatever is there). False when somebody was faster.

@@ -1,1 +1,46 @@
-//! To come.
+//! Deliveries and events: from a request to what it means, stored before it is answered.
+//!
+//! Owns the tables `deliveries`, `quarantine` and `events`.
+//!
+//! 1. `receive` finds the keys, verifies over the raw bytes, parses, and hands a receipt to the writer.
+//! 2. `commit` takes all receipts that wait, and writes their deliveries, events and follow-up jobs in one
+//!    transaction. After the commit each request gets its 2xx.
+//! 3. Nothing is answered with 2xx that is not on disk, except a handshake, which has no content.
+
+mod commit;
+mod follow_up;
+mod quarantine;
+mod queries;
+mod receive;
+mod replay;
+
+pub use commit::{Writer, WriterOptions};
+pub use quarantine::{Refusals, refused_samples};
+pub use queries::{
+    DeliveryFilter, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
+    mark_handled, newest_version,
+};
+pub use receive::{Answer, Inbox, Tally};
+pub use replay::{Replayed, replay, take_up_pending};
+
+use crate::domain::job::named;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+named!(
+    /// What was made of a delivery that was believed.
+    Verdict {
+        /// Its events were stored and work was enqueued.
+        Accepted = "accepted",
+        /// Understood; nothing to do.
+        Ignored = "ignored",
+        /// A topic we do not know.
+        UnknownTopic = "unknown_topic",
+        /// Not the shape its topic promises.
+        Unreadable = "unreadable",
+        /// Signed rightly, for a shop that is not connected.
+        UnknownChannel = "unknown_channel",
+        /// For a channel that is locked: the events are kept, and worked off when it is unlocked.
+        Parked = "parked",
+    }
+);

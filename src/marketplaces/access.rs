@@ -25,6 +25,11 @@ impl Secrets {
         self.0.insert(name.to_owned(), value.into());
     }
 
+    /// Takes over the secrets of `other`; its values win.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.extend(other.0.clone());
+    }
+
     /// The secret, or the error that sends the merchant to reconnect the channel.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! One webhook request, before and after it is believed.
 //!
-//! The types make the wrong order impossible: only [`RawDelivery::believed`] makes a [`VerifiedDelivery`],
-//! it needs a [`KeyMatch`], and only [`WebhookKeys::matching`] makes one of those.
+//! The types make the wrong order impossible: [`RawDelivery::believed`] makes a [`VerifiedDelivery`], needs a
+//! [`KeyMatch`], and only [`WebhookKeys::matching`] makes one of those. The one exception is a delivery that
+//! was verified before it was stored and is taken up again.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -43,6 +44,15 @@ impl RawDelivery {
         VerifiedDelivery {
             raw: self,
             key_index: matched.0,
+        }
+    }
+
+    /// A delivery that was verified when it was stored, for replays: secrets change, what was believed
+    /// stays believed.
+    pub fn believed_before(self) -> VerifiedDelivery {
+        VerifiedDelivery {
+            raw: self,
+            key_index: 0,
         }
     }
 }

@@ -101,7 +101,9 @@ async fn write_line(
         Some(_) => (plan.allocated, plan.shipped),
         None => (0, 0),
     };
-    let held_before = before.as_ref().map_or((0, 0), |row| (row.allocated, row.shipped));
+    let held_before = before
+        .as_ref()
+        .map_or((0, 0), |row| (row.allocated, row.shipped));
     let change = Held {
         allocated: allocated - held_before.0,
         shipped: shipped - held_before.1,
@@ -144,7 +146,11 @@ async fn write_line(
 
 fn flag(sku: Option<SkuId>, shown: Option<&OrderLine>) -> Option<String> {
     let shown = shown.filter(|_| sku.is_none())?;
-    let flag = if shown.seller_sku.is_some() { "unknown_sku" } else { "missing_sku" };
+    let flag = if shown.seller_sku.is_some() {
+        "unknown_sku"
+    } else {
+        "missing_sku"
+    };
     Some(flag.to_owned())
 }
 

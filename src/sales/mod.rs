@@ -11,7 +11,8 @@ mod steps;
 
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
-    OrderFull, find_orders, known_versions, latest_orders, order_full, orders_waiting_for,
+    OrderFull, counts_by_channel, find_orders, known_versions, latest_orders, order_full,
+    orders_waiting_for,
 };
 pub use record::{Recorded, Recording, mark_attention, record_order};
 pub use steps::Step;

@@ -87,7 +87,11 @@ fn next_standing(
     }
     if wanted.document == Document::Void {
         let had_left = before.fulfilment == Fulfilment::Sent;
-        let fulfilment = if had_left { Fulfilment::Returned } else { Fulfilment::Unsent };
+        let fulfilment = if had_left {
+            Fulfilment::Returned
+        } else {
+            Fulfilment::Unsent
+        };
         return Standing::of(Document::Void, before.paid, fulfilment);
     }
     Standing::of(
@@ -113,14 +117,28 @@ fn next_lines(
         let id = line.remote_id.as_str();
         let shipped = held.remove(id).map_or(0, |held| held.shipped);
         let called_off = (line.quantity - line.open_quantity()).max(line.cancelled);
-        lines.push(next_line(id, line.quantity, called_off, shipped, standing, attention));
+        lines.push(next_line(
+            id,
+            line.quantity,
+            called_off,
+            shipped,
+            standing,
+            attention,
+        ));
     }
     // A line that the marketplace no longer shows was taken out of the order.
     let mut removed: Vec<&BookedLine> = held.into_values().collect();
     removed.sort_by(|a, b| a.remote_id.cmp(&b.remote_id));
     for line in removed {
         let id = &line.remote_id;
-        lines.push(next_line(id, line.quantity, line.quantity, line.shipped, standing, attention));
+        lines.push(next_line(
+            id,
+            line.quantity,
+            line.quantity,
+            line.shipped,
+            standing,
+            attention,
+        ));
     }
     lines
 }
@@ -265,7 +283,11 @@ mod tests {
 
         assert_eq!(
             steps,
-            [Step::CreateInvoice, Step::OutboundLogistic, Step::AddPayment]
+            [
+                Step::CreateInvoice,
+                Step::OutboundLogistic,
+                Step::AddPayment
+            ]
         );
     }
 
@@ -274,7 +296,10 @@ mod tests {
         let unpaid = order(Standing::PLACED, 1, 0);
 
         assert_eq!(plan(None, &unpaid, false).standing.document, Document::None);
-        assert_eq!(plan(None, &unpaid, true).standing.document, Document::SalesOrder);
+        assert_eq!(
+            plan(None, &unpaid, true).standing.document,
+            Document::SalesOrder
+        );
     }
 
     #[test]
@@ -319,7 +344,11 @@ mod tests {
     #[test]
     fn units_called_off_after_they_left_stay_out_of_stock_until_a_person_decides() {
         let first = plan(None, &order(Standing::SHIPPED, 3, 0), false);
-        let then = plan(Some(&booked(&first)), &order(Standing::SHIPPED, 3, 1), false);
+        let then = plan(
+            Some(&booked(&first)),
+            &order(Standing::SHIPPED, 3, 1),
+            false,
+        );
 
         assert_eq!(then.lines[0].shipped, 3);
         assert!(then.attention.is_some());

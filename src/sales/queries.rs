@@ -161,3 +161,22 @@ pub async fn orders_waiting_for<C: ConnectionTrait>(
         .map(|row| (ChannelId(row.connection_id), row.remote_id.into()))
         .collect())
 }
+
+/// Orders per channel as the merchant sees them.
+pub async fn counts_by_channel(
+    db: &Db,
+    merchant: MerchantId,
+) -> Result<Vec<(ChannelId, u64)>, DbErr> {
+    let rows: Vec<(i64, i64)> = orders::Entity::of_merchant(merchant.0)
+        .select_only()
+        .column(orders::Column::ChannelId)
+        .column_as(orders::Column::Id.count(), "n")
+        .group_by(orders::Column::ChannelId)
+        .into_tuple()
+        .all(db.read())
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(channel, n)| (ChannelId(channel), n.cast_unsigned()))
+        .collect())
+}

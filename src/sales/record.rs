@@ -12,8 +12,9 @@ use crate::{
 };
 use entity::{order_lines, order_steps, orders};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 use sha2::{Digest, Sha256};
@@ -100,7 +101,15 @@ pub async fn record_order(
         reduces_own_stock: connection.marketplace.limits().reduces_own_stock,
         placed_at: order.placed_at,
     };
-    stock::enqueue_pushes(tx, connection.merchant, &moved, Some(sold), Source::Sale, now).await?;
+    stock::enqueue_pushes(
+        tx,
+        connection.merchant,
+        &moved,
+        Some(sold),
+        Source::Sale,
+        now,
+    )
+    .await?;
     Ok(Recorded::Booked {
         order: id,
         steps: plan.steps,

@@ -232,7 +232,7 @@ pub async fn sums_differ(db: &Db, merchant: MerchantId) -> Result<Vec<(SkuId, Ou
         .into_model::<Sum>()
         .all(db.read())
         .await?;
-    let shown = levels(db, merchant).await?;
+    let shown = levels(db.read(), merchant).await?;
     let matches = |sum: &Sum, level: &LevelView| {
         (sum.sku_id, sum.outlet_id) == (level.sku.0, level.outlet.0)
             && (sum.on_hand, sum.allocated) == (level.on_hand, level.allocated)

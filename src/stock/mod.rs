@@ -14,5 +14,7 @@ mod ledger;
 mod pushes;
 
 pub use fanout::{SoldOn, enqueue_pushes};
-pub use ledger::{LevelView, Movement, MovementKind, append, levels, movements_of, set_on_hand, sums_differ};
-pub use pushes::{PushResult, pushable, record_push, recent_pushes};
+pub use ledger::{
+    LevelView, Movement, MovementKind, append, levels, movements_of, set_on_hand, sums_differ,
+};
+pub use pushes::{PushResult, pushable, recent_pushes, record_push};

@@ -47,7 +47,11 @@ pub async fn pushable<C: ConnectionTrait>(
 }
 
 pub async fn record_push(tx: &Tx, result: &PushResult, now: Timestamp) -> Result<(), DbErr> {
-    let state = if result.refusal.is_none() { "pushed" } else { "failed" };
+    let state = if result.refusal.is_none() {
+        "pushed"
+    } else {
+        "failed"
+    };
     let row = stock_pushes::ActiveModel {
         merchant_id: Set(result.merchant.0),
         channel_id: Set(result.channel.0),

@@ -1,1 +1,26 @@
-//! To come.
+//! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
+//!
+//! Owns the tables `scans`, `scan_pages`, `downloads` and `cursors`. Every function reads the present, makes
+//! its calls outside any transaction, and writes what it learned in one; run twice, it does no harm.
+
+mod access;
+mod connect;
+mod cursors;
+mod download;
+mod error;
+mod orders;
+mod pace;
+mod position;
+mod products;
+mod push;
+mod queries;
+mod scan;
+mod tokens;
+
+pub use access::{Api, Apis, Sync, SyncOptions};
+pub use connect::{Connect, Connected, webhook_url};
+pub use cursors::{Stream, cursor};
+pub use error::SyncError;
+pub use pace::Lane;
+pub use queries::{downloads, last_scans, order_sources, scan, scans};
+pub use scan::ScanRequest;

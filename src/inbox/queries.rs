@@ -1,0 +1,158 @@
+//! Reading deliveries and events, and marking events handled.
+
+use crate::{
+    db::{Db, Tx},
+    domain::{ChannelId, EventKind, MerchantId, RemoteId, Timestamp},
+};
+use entity::{deliveries, events};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::Expr,
+};
+
+/// Which deliveries to list; empty means all.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    pub channel: Option<ChannelId>,
+    pub verdict: Option<String>,
+    /// Only those whose events name this order or product.
+    pub subject: Option<String>,
+    /// Only those with a smaller id: the next page.
+    pub before: Option<i64>,
+}
+
+/// Deliveries of the merchant and those that no merchant claims, newest first.
+pub async fn deliveries(
+    db: &Db,
+    merchant: MerchantId,
+    filter: &DeliveryFilter,
+    limit: u64,
+) -> Result<Vec<deliveries::Model>, DbErr> {
+    let ours = deliveries::Column::MerchantId
+        .eq(merchant.0)
+        .or(deliveries::Column::MerchantId.is_null());
+    let mut query = deliveries::Entity::find().filter(ours);
+    if let Some(channel) = filter.channel {
+        query = query.filter(deliveries::Column::ChannelId.eq(channel.0));
+    }
+    if let Some(verdict) = &filter.verdict {
+        query = query.filter(deliveries::Column::Verdict.eq(verdict));
+    }
+    if let Some(before) = filter.before {
+        query = query.filter(deliveries::Column::Id.lt(before));
+    }
+    if let Some(subject) = &filter.subject {
+        let named: Vec<i64> = events::Entity::of_merchant(merchant.0)
+            .select_only()
+            .column(events::Column::DeliveryId)
+            .filter(events::Column::Subject.eq(subject))
+            .order_by_desc(events::Column::Id)
+            .limit(1_000)
+            .into_tuple()
+            .all(db.read())
+            .await?;
+        query = query.filter(deliveries::Column::Id.is_in(named));
+    }
+    query
+        .order_by_desc(deliveries::Column::Id)
+        .limit(limit)
+        .all(db.read())
+        .await
+}
+
+/// One delivery of the merchant, or one that no merchant claims.
+pub async fn delivery(
+    db: &Db,
+    merchant: MerchantId,
+    id: i64,
+) -> Result<Option<deliveries::Model>, DbErr> {
+    let ours = deliveries::Column::MerchantId
+        .eq(merchant.0)
+        .or(deliveries::Column::MerchantId.is_null());
+    deliveries::Entity::find_by_id(id)
+        .filter(ours)
+        .one(db.read())
+        .await
+}
+
+pub async fn events_of<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    delivery: i64,
+) -> Result<Vec<events::Model>, DbErr> {
+    events::Entity::of_merchant(merchant.0)
+        .filter(events::Column::DeliveryId.eq(delivery))
+        .order_by_asc(events::Column::Id)
+        .all(db)
+        .await
+}
+
+/// When a channel's last delivery came.
+pub async fn last_delivery_at(db: &Db, channel: ChannelId) -> Result<Option<Timestamp>, DbErr> {
+    let last = deliveries::Entity::of_channel(channel.0)
+        .order_by_desc(deliveries::Column::ReceivedAt)
+        .one(db.read())
+        .await?;
+    Ok(last.map(|row| Timestamp::from_micros(row.received_at)))
+}
+
+/// Deliveries per verdict.
+pub async fn counts_by_verdict(db: &Db, merchant: MerchantId) -> Result<Vec<(String, i64)>, DbErr> {
+    let ours = deliveries::Column::MerchantId
+        .eq(merchant.0)
+        .or(deliveries::Column::MerchantId.is_null());
+    deliveries::Entity::find()
+        .select_only()
+        .column(deliveries::Column::Verdict)
+        .column_as(deliveries::Column::Id.count(), "n")
+        .filter(ours)
+        .group_by(deliveries::Column::Verdict)
+        .order_by_asc(deliveries::Column::Verdict)
+        .into_tuple()
+        .all(db.read())
+        .await
+}
+
+/// The newest version of a subject that any pending event names. A reading below it is stale.
+pub async fn newest_version<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    kind: EventKind,
+    subject: &RemoteId,
+) -> Result<Option<Timestamp>, DbErr> {
+    let newest = events::Entity::of_channel(channel.0)
+        .filter(events::Column::Kind.eq(kind.as_str()))
+        .filter(events::Column::Subject.eq(subject.as_str()))
+        .filter(events::Column::State.eq("pending"))
+        .filter(events::Column::Version.is_not_null())
+        .order_by_desc(events::Column::Version)
+        .one(db)
+        .await?;
+    Ok(newest
+        .and_then(|row| row.version)
+        .map(Timestamp::from_micros))
+}
+
+/// Marks the pending events of a subject handled, in the transaction that handled them. Events that came
+/// after `read_at`, when the subject was read, stay pending: they have a job of their own.
+pub async fn mark_handled(
+    tx: &Tx,
+    channel: ChannelId,
+    kind: EventKind,
+    subject: Option<&RemoteId>,
+    read_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let mut update = events::Entity::update_many()
+        .col_expr(events::Column::State, Expr::value("handled"))
+        .col_expr(events::Column::HandledAt, Expr::value(now.micros()))
+        .filter(events::Column::ChannelId.eq(channel.0))
+        .filter(events::Column::Kind.eq(kind.as_str()))
+        .filter(events::Column::State.eq("pending"))
+        .filter(events::Column::CreatedAt.lte(read_at.micros()));
+    if let Some(subject) = subject {
+        update = update.filter(events::Column::Subject.eq(subject.as_str()));
+    }
+    update.exec(tx).await?;
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! What it takes to call a channel's API, put together; and what its failures mean for the channel.
+
+use super::{
+    SyncError,
+    error::ChannelTrouble,
+    pace::{Bucket, Lane, Paced},
+};
+use crate::{
+    channels::{self, Channel, ChannelState, Sealer},
+    clock::Clock,
+    db::Db,
+    domain::{ChannelId, Source, Work},
+    marketplaces::{Access, Marketplace, MarketplaceError, Pace, Secrets, http::Http},
+    queue::{self, NewJob, Queue},
+};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+use url::Url;
+
+/// Where a marketplace's API is, and the app's own secrets for it.
+#[derive(Debug, Clone)]
+pub struct Api {
+    pub api: Url,
+    pub auth: Url,
+    /// Merged into every channel's secrets: app key and app secret.
+    pub secrets: Secrets,
+}
+
+/// The APIs of marketplaces that have one address for all shops, by slug.
+pub type Apis = HashMap<&'static str, Api>;
+
+#[derive(Debug, Clone, Copy)]
+pub struct SyncOptions {
+    /// How far back the first order download of a channel reaches.
+    pub first_download: Duration,
+    /// Multiplies the request rate; more than 1 only against simulated marketplaces.
+    pub haste: f64,
+    /// Private and loopback addresses may be called: only for the sandbox.
+    pub allow_private_hosts: bool,
+    /// How long an API may take to answer.
+    pub timeout: Duration,
+}
+
+/// Speaks to marketplaces on behalf of channels. Cheap to clone; clones share the rate budgets.
+#[derive(Clone)]
+pub struct Sync {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub db: Db,
+    pub queue: Queue,
+    pub sealer: Sealer,
+    pub clock: Clock,
+    pub apis: Apis,
+    pub http: Http,
+    pub options: SyncOptions,
+    buckets: Mutex<HashMap<ChannelId, Arc<Bucket>>>,
+}
+
+impl fmt::Debug for Sync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sync").finish_non_exhaustive()
+    }
+}
+
+impl Sync {
+    pub fn new(
+        queue: Queue,
+        sealer: Sealer,
+        clock: Clock,
+        apis: Apis,
+        options: SyncOptions,
+    ) -> Self {
+        let http = Http::new(options.allow_private_hosts, options.timeout);
+        Self {
+            shared: Arc::new(Shared {
+                db: queue.db().clone(),
+                queue,
+                sealer,
+                clock,
+                apis,
+                http,
+                options,
+                buckets: Mutex::default(),
+            }),
+        }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        &self.shared.db
+    }
+
+    /// The connection of a channel, if it works.
+    pub(super) async fn connection(&self, channel: ChannelId) -> Result<Channel, SyncError> {
+        let channel = channels::connection_of(self.db().read(), channel).await?;
+        match channel.state {
+            ChannelState::Active => Ok(channel),
+            ChannelState::Removed => Err(SyncError::Removed(channel.id)),
+            ChannelState::Locked => Err(SyncError::Locked {
+                channel: channel.id,
+                reason: channel.state_reason.clone().unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// Everything a client needs to call the API of this connection.
+    pub(super) async fn access(
+        &self,
+        connection: &Channel,
+        lane: Lane,
+    ) -> Result<Access, SyncError> {
+        let stored = channels::credentials(self.db().read(), &self.shared.sealer, connection.id)
+            .await?
+            .ok_or(SyncError::NoCredentials(connection.id))?;
+        let base = connection.base_url.as_deref();
+        let mut access = self.access_with(connection.marketplace, base, &stored.secrets)?;
+        access.channel = connection.id;
+        access.shop = connection.remote_id.clone();
+        access.pace = Arc::new(self.pace(connection, lane));
+        Ok(access)
+    }
+
+    /// The same for a shop that is not connected yet.
+    pub(super) fn access_with(
+        &self,
+        marketplace: &'static dyn Marketplace,
+        base_url: Option<&str>,
+        secrets: &Secrets,
+    ) -> Result<Access, SyncError> {
+        let known = self.shared.apis.get(marketplace.slug());
+        let own = base_url.and_then(|url| Url::parse(url).ok());
+        let (api, auth) = match (own, known) {
+            (Some(own), _) => (own.clone(), own),
+            (None, Some(known)) => (known.api.clone(), known.auth.clone()),
+            (None, None) => return Err(SyncError::NoAddress(marketplace.name())),
+        };
+        let mut secrets = secrets.clone();
+        if let Some(known) = known {
+            secrets.merge(&known.secrets);
+        }
+        Ok(Access {
+            channel: ChannelId(0),
+            shop: String::new().into(),
+            api,
+            auth,
+            secrets,
+            http: self.shared.http.counting(),
+            pace: Arc::new(crate::marketplaces::access::Unpaced),
+            clock: self.shared.clock.clone(),
+        })
+    }
+
+    fn pace(&self, connection: &Channel, lane: Lane) -> Paced {
+        let mut buckets = self
+            .shared
+            .buckets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(connection.id).or_insert_with(|| {
+            let limits = connection.marketplace.limits();
+            Arc::new(Bucket::new(
+                limits,
+                self.shared.options.haste,
+                Instant::now(),
+            ))
+        });
+        Paced {
+            bucket: Arc::clone(bucket),
+            lane,
+        }
+    }
+
+    /// Gives an error its channel, and does what it asks of the channel: renew the token, lock, slow down.
+    pub(super) async fn trouble(&self, connection: &Channel, error: MarketplaceError) -> SyncError {
+        let now = self.shared.clock.now();
+        match ChannelTrouble::of(&error) {
+            Some(ChannelTrouble::TokenExpired) => {
+                if let Err(failed) = self.ask_for_refresh(connection).await {
+                    return failed;
+                }
+            }
+            Some(ChannelTrouble::Unauthorized(reason)) => {
+                if let Err(failed) = self.lock(connection, &reason, now).await {
+                    return failed;
+                }
+                return SyncError::Locked {
+                    channel: connection.id,
+                    reason,
+                };
+            }
+            Some(ChannelTrouble::SlowDown(wait)) => {
+                self.pace(connection, Lane::Urgent).slow_down(wait);
+            }
+            None => {}
+        }
+        SyncError::Marketplace {
+            channel: connection.id,
+            error,
+        }
+    }
+
+    async fn ask_for_refresh(&self, connection: &Channel) -> Result<(), SyncError> {
+        let job = NewJob {
+            merchant: connection.merchant,
+            channel: connection.id,
+            work: Work::REFRESH_TOKEN,
+            source: Source::Sale,
+            run_at: None,
+        };
+        let tx = self.db().write_tx().await?;
+        queue::enqueue(&tx, &[job], self.shared.clock.now()).await?;
+        tx.commit().await?;
+        self.shared.queue.wake();
+        Ok(())
+    }
+
+    pub(super) async fn lock(
+        &self,
+        connection: &Channel,
+        reason: &str,
+        now: crate::domain::Timestamp,
+    ) -> Result<(), SyncError> {
+        tracing::error!(
+            channel.id = connection.id.0,
+            reason,
+            "the channel is locked; reconnect it"
+        );
+        let tx = self.db().write_tx().await?;
+        channels::lock(&tx, connection.id, reason, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! Connecting a shop: ask it who it is, store it, ask for its webhooks, and begin to read it.
+
+use super::{Lane, Sync, SyncError};
+use crate::{
+    channels::{self, Channel, NewChannel},
+    domain::{ChannelId, Download, MerchantId, OutletId, ScanKind, Source, Timestamp, Work},
+    inbox,
+    marketplaces::{Marketplace, Secrets, ShopIdentity, WebhookAddress, http},
+    queue::{self, NewJob},
+    schedule,
+};
+use url::Url;
+
+/// A shop to connect, with what the merchant handed over.
+#[derive(Debug)]
+pub struct Connect {
+    pub merchant: MerchantId,
+    pub outlet: OutletId,
+    pub marketplace: &'static dyn Marketplace,
+    /// The store's own address, where shops have one.
+    pub base_url: Option<String>,
+    pub secrets: Secrets,
+    pub expires_at: Option<Timestamp>,
+    /// Instead of the name that the shop tells.
+    pub name: Option<String>,
+    /// How the marketplace reaches us, such as `https://hooks.example.com`.
+    pub public_url: String,
+}
+
+/// A shop that was connected.
+#[derive(Debug)]
+pub struct Connected {
+    /// One per platform; the first holds the connection.
+    pub channels: Vec<Channel>,
+    pub webhook_url: String,
+    /// What was changed at the marketplace, in words; or why webhooks could not be set up. Scans find what
+    /// webhooks miss, so the shop is connected all the same.
+    pub webhooks: Result<Vec<String>, SyncError>,
+}
+
+impl Sync {
+    /// Connects a shop: the credentials are tried before anything is stored.
+    ///
+    /// # Errors
+    /// When the address is not allowed, the credentials open no shop, or another merchant has it.
+    pub async fn connect(&self, connect: Connect) -> Result<Vec<Connected>, SyncError> {
+        if let Some(base) = &connect.base_url {
+            self.check_base_url(base)?;
+        }
+        let access = self.access_with(
+            connect.marketplace,
+            connect.base_url.as_deref(),
+            &connect.secrets,
+        )?;
+        let shops = connect.marketplace.shops(&access).await;
+        let shops = shops.map_err(|error| SyncError::Marketplace {
+            channel: ChannelId(0),
+            error,
+        })?;
+        if shops.is_empty() {
+            return Err(SyncError::NoShop);
+        }
+        let mut connected = Vec::new();
+        for shop in &shops {
+            connected.push(self.connect_shop(&connect, shop).await?);
+        }
+        self.shared.queue.wake();
+        Ok(connected)
+    }
+
+    fn check_base_url(&self, base: &str) -> Result<(), SyncError> {
+        let refused = |reason: String| SyncError::Marketplace {
+            channel: ChannelId(0),
+            error: crate::marketplaces::MarketplaceError::AddressRefused { reason },
+        };
+        let url = Url::parse(base).map_err(|error| refused(error.to_string()))?;
+        http::check_address(&url, self.shared.options.allow_private_hosts).map_err(|error| {
+            SyncError::Marketplace {
+                channel: ChannelId(0),
+                error,
+            }
+        })
+    }
+
+    async fn connect_shop(
+        &self,
+        connect: &Connect,
+        shop: &ShopIdentity,
+    ) -> Result<Connected, SyncError> {
+        let now = self.shared.clock.now();
+        let mut secrets = connect.secrets.clone();
+        for (name, value) in &shop.secrets {
+            secrets.set(name, value);
+        }
+        let webhook_secret = random_word()?;
+        let address = random_word()?;
+        let tx = self.db().write_tx().await?;
+        let mut ids = Vec::new();
+        for platform in &shop.platforms {
+            let new = NewChannel {
+                merchant: connect.merchant,
+                outlet: connect.outlet,
+                parent: ids.first().copied(),
+                marketplace: connect.marketplace,
+                platform,
+                remote_id: &shop.remote_id,
+                name: connect.name.as_deref().unwrap_or(&shop.name),
+                base_url: connect.base_url.as_deref(),
+                address: &format!("{address}{}", ids.len()),
+            };
+            ids.push(channels::connect(&tx, &new, now).await?);
+        }
+        let id = *ids.first().ok_or(SyncError::NoShop)?;
+        let owner = (id, connect.merchant);
+        let sealer = &self.shared.sealer;
+        let expires_at = connect.expires_at;
+        channels::replace_credentials(&tx, sealer, owner, &secrets, expires_at, 0, now).await?;
+        if connect.marketplace.limits().webhook_address == WebhookAddress::Channel {
+            channels::rotate_webhook_secret(&tx, sealer, owner, &webhook_secret, now).await?;
+        }
+        let limits = connect.marketplace.limits();
+        schedule::defaults_for(&tx, connect.merchant, id, limits, now).await?;
+        queue::enqueue(&tx, &first_work(connect.merchant, id), now).await?;
+        inbox::take_up_pending(&tx, connect.merchant, id, now).await?;
+        tx.commit().await?;
+        let mut channels = Vec::new();
+        for id in ids {
+            channels.push(channels::load(self.db().read(), id).await?);
+        }
+        let webhook_url = webhook_url(&connect.public_url, &channels[0]);
+        let webhooks = self
+            .subscribe(&channels[0], &webhook_url, &webhook_secret)
+            .await;
+        Ok(Connected {
+            channels,
+            webhook_url,
+            webhooks,
+        })
+    }
+
+    async fn subscribe(
+        &self,
+        connection: &Channel,
+        address: &str,
+        secret: &str,
+    ) -> Result<Vec<String>, SyncError> {
+        let access = self.access(connection, Lane::Urgent).await?;
+        let done = connection
+            .marketplace
+            .subscribe(&access, address, secret)
+            .await;
+        match done {
+            Ok(changes) => Ok(changes),
+            Err(error) => Err(self.trouble(connection, error).await),
+        }
+    }
+
+    /// Asks a connected shop who it is: the answer names the shops that its credentials open.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub async fn test_channel(&self, channel: ChannelId) -> Result<Vec<ShopIdentity>, SyncError> {
+        let connection = channels::connection_of(self.db().read(), channel).await?;
+        let access = self.access(&connection, Lane::Urgent).await?;
+        match connection.marketplace.shops(&access).await {
+            Ok(shops) => Ok(shops),
+            Err(error) => Err(self.trouble(&connection, error).await),
+        }
+    }
+}
+
+/// Where a channel's marketplace sends its webhooks.
+pub fn webhook_url(public_url: &str, connection: &Channel) -> String {
+    let public = public_url.trim_end_matches('/');
+    let slug = connection.marketplace.slug();
+    match connection.marketplace.limits().webhook_address {
+        WebhookAddress::App => format!("{public}/webhooks/{slug}"),
+        WebhookAddress::Channel => format!("{public}/webhooks/{slug}/{}", connection.address),
+    }
+}
+
+/// A new channel is read whole, and its latest orders are downloaded.
+fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
+    let full = Work::RunScan {
+        scan: ScanKind::Full,
+    };
+    let orders = Work::DownloadOrders {
+        orders: Download::Updated,
+    };
+    let job = |work| NewJob {
+        merchant,
+        channel,
+        work,
+        source: Source::Connection,
+        run_at: None,
+    };
+    [full, orders].map(job).into()
+}
+
+/// 32 hexadecimal digits that nobody can guess.
+fn random_word() -> Result<String, SyncError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| channels::ChannelError::Seal(channels::SealError::NoRandom))?;
+    Ok(hex::encode(bytes))
+}

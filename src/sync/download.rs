@@ -1,0 +1,294 @@
+//! Walking over a channel's orders: what the books lack, or hold in an older version, is fetched.
+//!
+//! 1. Open a download row, or resume the one that was running: its window was fixed when it began.
+//! 2. Each page: read it; compare with the books in one query; in one transaction enqueue `fetch_order` for
+//!    what is missing or outdated, and save where to go on.
+//! 3. After the last page the cursor moves to where the window ended, never past the start of the walk.
+
+use super::{
+    Lane, Stream, Sync, SyncError,
+    cursors::{self, advance},
+    position::Position,
+};
+use crate::{
+    channels::Channel,
+    domain::{ChannelId, Download, RemoteId, Source, Timestamp, Window, Work},
+    marketplaces::{MarketplaceError, OrderQuery, OrderSummary, Page},
+    queue::{self, NewJob},
+    sales,
+};
+use entity::downloads;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
+
+impl Sync {
+    /// Runs an order download to its end, or goes on with the one that was interrupted. Returns its row.
+    ///
+    /// # Errors
+    /// When a page cannot be read. What was enqueued stays, and the next run goes on from there.
+    pub async fn download_orders(
+        &self,
+        channel: ChannelId,
+        what: &Download,
+        source: Source,
+    ) -> Result<downloads::Model, SyncError> {
+        let connection = self.connection(channel).await?;
+        if let Download::Numbered(numbers) = what {
+            return self.download_numbered(&connection, numbers, source).await;
+        }
+        let lane = if source == Source::Manual {
+            Lane::Urgent
+        } else {
+            Lane::Scan
+        };
+        let access = self.access(&connection, lane).await?;
+        let mut row = self.open_download(&connection, what, source).await?;
+        let mut position = self.start(&connection, &row);
+        loop {
+            let Some(window) = position.window() else {
+                return self.close_download(&connection, row, what).await;
+            };
+            let query = OrderQuery {
+                window,
+                page: position.page.clone(),
+            };
+            let page = match connection.marketplace.orders(&access, &query).await {
+                Ok(page) => page,
+                Err(MarketplaceError::TooManyResults { marketplace }) => {
+                    let error = MarketplaceError::TooManyResults { marketplace };
+                    position = position.cut().ok_or(SyncError::Marketplace {
+                        channel: connection.id,
+                        error,
+                    })?;
+                    continue;
+                }
+                Err(error) => return Err(self.download_failed(&connection, row, error).await),
+            };
+            let next = position.clone().after(page.next.clone());
+            let calls = access.http.calls();
+            row = self
+                .write_orders(&connection, row, &page, next.as_ref(), calls)
+                .await?;
+            match next {
+                Some(next) => position = next,
+                None => return self.close_download(&connection, row, what).await,
+            }
+        }
+    }
+
+    fn start(&self, connection: &Channel, row: &downloads::Model) -> Position {
+        if let Some(saved) = row.page_token.as_deref().and_then(Position::from_text) {
+            return saved;
+        }
+        let window = Window {
+            from: Timestamp::from_micros(row.window_from.unwrap_or_default()),
+            to: Timestamp::from_micros(row.window_to.unwrap_or_default()),
+        };
+        match connection.marketplace.limits().longest_order_window {
+            Some(longest) => Position::in_pieces(window, longest),
+            None => Position::within(window),
+        }
+    }
+
+    async fn open_download(
+        &self,
+        connection: &Channel,
+        what: &Download,
+        source: Source,
+    ) -> Result<downloads::Model, SyncError> {
+        let now = self.shared.clock.now();
+        let window = match what {
+            Download::Within(window) => *window,
+            _ => {
+                let cursor =
+                    cursors::cursor(self.db().read(), connection.id, Stream::Orders).await?;
+                let lookback = connection.marketplace.limits().lookback;
+                let first = now - self.shared.options.first_download;
+                match cursor {
+                    // The cursor moves only when a walk has ended, so an interrupted one has the same start.
+                    Some(cursor) => Window::since(cursor, lookback, now),
+                    None => Window {
+                        from: first,
+                        to: now,
+                    },
+                }
+            }
+        };
+        let mut running = downloads::Entity::of_channel(connection.id.0)
+            .filter(downloads::Column::State.eq("running"))
+            .filter(downloads::Column::WindowFrom.eq(window.from.micros()));
+        if matches!(what, Download::Within(_)) {
+            running = running.filter(downloads::Column::WindowTo.eq(window.to.micros()));
+        }
+        let running = running
+            .order_by_desc(downloads::Column::Id)
+            .one(self.db().read())
+            .await?;
+        if let Some(row) = running {
+            return Ok(row);
+        }
+        let tx = self.db().write_tx().await?;
+        let mut row = new_row(connection, source, now);
+        row.window_from = Set(Some(window.from.micros()));
+        row.window_to = Set(Some(window.to.micros()));
+        let row = row.insert(&tx).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    async fn write_orders(
+        &self,
+        connection: &Channel,
+        row: downloads::Model,
+        page: &Page<OrderSummary>,
+        next: Option<&Position>,
+        calls: u64,
+    ) -> Result<downloads::Model, SyncError> {
+        let now = self.shared.clock.now();
+        let source = Source::parse(&row.source).unwrap_or(Source::Scan);
+        let tx = self.db().write_tx().await?;
+        let ids: Vec<RemoteId> = page
+            .items
+            .iter()
+            .map(|order| order.remote_id.clone())
+            .collect();
+        let known = sales::known_versions(&tx, connection.id, &ids).await?;
+        let mut missing = 0;
+        let mut outdated = 0;
+        let mut jobs = Vec::new();
+        for order in &page.items {
+            match known.get(&order.remote_id) {
+                Some(version) if *version >= order.version => continue,
+                Some(_) => outdated += 1,
+                None if order.bookable => missing += 1,
+                None => continue,
+            }
+            jobs.push(fetch(connection, order.remote_id.clone(), source));
+        }
+        for (order, reason) in &page.unreadable {
+            tracing::warn!(channel.id = connection.id.0, %order, reason, "an order could not be read from the list; it is asked for by its number");
+            jobs.push(fetch(connection, order.clone(), source));
+        }
+        queue::enqueue(&tx, &jobs, now).await?;
+        let counts = row.clone();
+        let mut row = row.into_active_model();
+        row.pages = Set(counts.pages + 1);
+        row.seen = Set(counts.seen + page.items.len() as i64);
+        row.missing = Set(counts.missing + missing);
+        row.outdated = Set(counts.outdated + outdated);
+        row.api_calls = Set(counts.api_calls.max(calls as i64));
+        row.page_token = Set(next.map(Position::to_text));
+        let row = row.update(&tx).await?;
+        tx.commit().await?;
+        self.shared.queue.wake();
+        Ok(row)
+    }
+
+    async fn close_download(
+        &self,
+        connection: &Channel,
+        row: downloads::Model,
+        what: &Download,
+    ) -> Result<downloads::Model, SyncError> {
+        let now = self.shared.clock.now();
+        let tx = self.db().write_tx().await?;
+        if let (Download::Updated, Some(to)) = (what, row.window_to) {
+            let owner = (connection.id, connection.merchant);
+            advance(&tx, owner, Stream::Orders, Timestamp::from_micros(to), now).await?;
+        }
+        let mut row = row.into_active_model();
+        row.state = Set("done".to_owned());
+        row.error = Set(None);
+        row.finished_at = Set(Some(now.micros()));
+        let row = row.update(&tx).await?;
+        tx.commit().await?;
+        if row.missing > 0 {
+            tracing::info!(
+                channel.id = connection.id.0,
+                missing = row.missing,
+                outdated = row.outdated,
+                seen = row.seen,
+                "an order download found what no webhook told"
+            );
+        }
+        Ok(row)
+    }
+
+    async fn download_failed(
+        &self,
+        connection: &Channel,
+        row: downloads::Model,
+        error: MarketplaceError,
+    ) -> SyncError {
+        let error = self.trouble(connection, error).await;
+        let noted = async {
+            let mut row = row.into_active_model();
+            row.error = Set(Some(error.to_string()));
+            let tx = self.db().write_tx().await?;
+            row.update(&tx).await?;
+            tx.commit().await
+        };
+        match noted.await {
+            Ok(()) => error,
+            Err(failed) => failed.into(),
+        }
+    }
+
+    /// Fetches orders by number, whatever the books hold: repeatable without harm.
+    async fn download_numbered(
+        &self,
+        connection: &Channel,
+        numbers: &[String],
+        source: Source,
+    ) -> Result<downloads::Model, SyncError> {
+        let now = self.shared.clock.now();
+        let jobs: Vec<NewJob> = numbers
+            .iter()
+            .map(|number| fetch(connection, number.as_str().into(), source))
+            .collect();
+        let mut row = new_row(connection, source, now);
+        row.numbers = Set(serde_json::to_string(numbers).ok());
+        row.seen = Set(numbers.len() as i64);
+        row.state = Set("done".to_owned());
+        row.finished_at = Set(Some(now.micros()));
+        let tx = self.db().write_tx().await?;
+        let row = row.insert(&tx).await?;
+        queue::enqueue(&tx, &jobs, now).await?;
+        tx.commit().await?;
+        self.shared.queue.wake();
+        Ok(row)
+    }
+}
+
+/// Found by a schedule or on connecting: nobody told us. Found on request: somebody asked.
+fn fetch(connection: &Channel, order: RemoteId, source: Source) -> NewJob {
+    let source = match source {
+        Source::Schedule => Source::Scan,
+        Source::Manual => Source::Download,
+        other => other,
+    };
+    NewJob {
+        merchant: connection.merchant,
+        channel: connection.id,
+        work: Work::FetchOrder { order },
+        source,
+        run_at: None,
+    }
+}
+
+fn new_row(connection: &Channel, source: Source, now: Timestamp) -> downloads::ActiveModel {
+    downloads::ActiveModel {
+        merchant_id: Set(connection.merchant.0),
+        channel_id: Set(connection.id.0),
+        source: Set(source.as_str().to_owned()),
+        state: Set("running".to_owned()),
+        pages: Set(0),
+        seen: Set(0),
+        missing: Set(0),
+        outdated: Set(0),
+        api_calls: Set(0),
+        started_at: Set(now.micros()),
+        ..Default::default()
+    }
+}

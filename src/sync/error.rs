@@ -1,0 +1,93 @@
+//! How a piece of synchronisation can fail, and what becomes of its job.
+
+use crate::{
+    channels::ChannelError,
+    domain::{ChannelId, Retry, Timestamp},
+    marketplaces::MarketplaceError,
+    queue::Outcome,
+};
+use sea_orm::DbErr;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long the work of a locked channel rests before it looks again. Unlocking makes new work at once.
+const LOCKED_REST: Duration = Duration::from_secs(900);
+
+#[derive(Debug, Error)]
+pub enum SyncError {
+    #[error("channel {channel}: {error}")]
+    Marketplace {
+        channel: ChannelId,
+        error: MarketplaceError,
+    },
+    #[error("channel {channel} is locked ({reason}); its work waits until it is reconnected")]
+    Locked { channel: ChannelId, reason: String },
+    #[error("channel {0} was removed")]
+    Removed(ChannelId),
+    #[error("channel {0} has no credentials; reconnect it")]
+    NoCredentials(ChannelId),
+    #[error("{0} has no address for its API; set it in the configuration")]
+    NoAddress(&'static str),
+    #[error("the API still shows order {order} as it was at {shown}, the webhook told of {told}")]
+    Stale {
+        order: String,
+        shown: Timestamp,
+        told: Timestamp,
+    },
+    #[error("the marketplace does not know {0}")]
+    Unknown(String),
+    #[error("these credentials open no shop")]
+    NoShop,
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    #[error(transparent)]
+    Schedule(#[from] crate::schedule::ScheduleError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl SyncError {
+    /// Whether trying again can help, and when.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Marketplace { error, .. } => error.retry(),
+            Self::Locked { .. } => Retry::After(LOCKED_REST),
+            Self::Removed(_) | Self::NoCredentials(_) | Self::NoAddress(_) | Self::NoShop => {
+                Retry::Never
+            }
+            Self::Channel(ChannelError::Db(_)) | Self::Db(_) => Retry::Backoff,
+            Self::Channel(_) | Self::Schedule(_) => Retry::Never,
+            Self::Stale { .. } | Self::Unknown(_) => Retry::Backoff,
+        }
+    }
+
+    /// The end of a job that failed so.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::Failed {
+            error: self.to_string(),
+            retry: self.retry(),
+        }
+    }
+}
+
+/// Failures that concern the whole channel, not the one question that met them.
+pub(super) enum ChannelTrouble {
+    TokenExpired,
+    /// Consent is gone; the reason is for people.
+    Unauthorized(String),
+    SlowDown(Duration),
+}
+
+impl ChannelTrouble {
+    pub fn of(error: &MarketplaceError) -> Option<Self> {
+        match error {
+            MarketplaceError::TokenExpired { .. } => Some(Self::TokenExpired),
+            MarketplaceError::Unauthorized { .. } => Some(Self::Unauthorized(error.to_string())),
+            MarketplaceError::RateLimited { .. } => match error.retry() {
+                Retry::After(wait) => Some(Self::SlowDown(wait)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}

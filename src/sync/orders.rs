@@ -1,0 +1,154 @@
+//! Reading orders back and recording them: the one road to a recorded order.
+
+use super::{Lane, Sync, SyncError};
+use crate::{
+    channels::Channel,
+    domain::{ChannelId, EventKind, Order, RemoteId, Source, Timestamp, Work},
+    inbox,
+    marketplaces::{Access, MarketplaceError},
+    queue::{Claimed, Outcome},
+    sales::{self, Recording},
+};
+use std::collections::HashMap;
+
+/// After so many tries a lagging reading is believed, and an order that is not shown is given up: with the
+/// backoff this is about a minute, and search indexes lag by seconds.
+const PATIENCE: i64 = 6;
+
+impl Sync {
+    /// Reads the orders of these jobs, all of one channel, and records each in a transaction of its own.
+    /// One outcome per job, in order.
+    pub async fn fetch_orders(&self, channel: ChannelId, jobs: &[Claimed]) -> Vec<Outcome> {
+        let wanted: Vec<Option<RemoteId>> = jobs.iter().map(|job| order_of(&job.work)).collect();
+        let ids: Vec<RemoteId> = wanted.iter().flatten().cloned().collect();
+        let read = match self.read_orders(channel, &ids).await {
+            Ok(read) => read,
+            Err(error) => return jobs.iter().map(|_| error.outcome()).collect(),
+        };
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for (job, id) in jobs.iter().zip(wanted) {
+            let Some(id) = id else {
+                outcomes.push(Outcome::Done);
+                continue;
+            };
+            let ended = self.record(&read, job, &id).await;
+            outcomes.push(ended.map_or_else(|error| error.outcome(), |()| Outcome::Done));
+        }
+        self.shared.queue.wake();
+        outcomes
+    }
+
+    async fn read_orders(&self, channel: ChannelId, ids: &[RemoteId]) -> Result<Read, SyncError> {
+        let connection = self.connection(channel).await?;
+        let access = self.access(&connection, Lane::Urgent).await?;
+        let read_at = self.shared.clock.now();
+        let mut orders = HashMap::new();
+        let mut unreadable = HashMap::new();
+        for batch in ids.chunks(connection.marketplace.limits().order_batch.max(1) as usize) {
+            match connection.marketplace.orders_by_id(&access, batch).await {
+                Ok(found) => orders.extend(found.into_iter().map(|o| (o.remote_id.clone(), o))),
+                // One order that cannot be read must not hold up the others.
+                Err(MarketplaceError::Unreadable { .. }) if batch.len() > 1 => {
+                    read_singly(&connection, &access, batch, &mut orders, &mut unreadable).await;
+                }
+                Err(error) => return Err(self.trouble(&connection, error).await),
+            }
+        }
+        Ok(Read {
+            connection,
+            read_at,
+            orders,
+            unreadable,
+        })
+    }
+
+    async fn record(&self, read: &Read, job: &Claimed, id: &RemoteId) -> Result<(), SyncError> {
+        let connection = &read.connection;
+        if let Some(error) = read.unreadable.get(id) {
+            return Err(self.trouble(connection, error.clone()).await);
+        }
+        let Some(order) = read.orders.get(id) else {
+            return self.missing(read, job, id).await;
+        };
+        let now = self.shared.clock.now();
+        let tx = self.db().write_tx().await?;
+        let told = inbox::newest_version(&tx, connection.id, EventKind::OrderChanged, id).await?;
+        let recording = Recording {
+            connection,
+            source: job.source,
+        };
+        sales::record_order(&tx, recording, order, now).await?;
+        let stale = told.filter(|told| *told > order.version && job.attempt < PATIENCE);
+        if stale.is_none() {
+            handled(&tx, connection.id, id, read.read_at, now).await?;
+        }
+        tx.commit().await?;
+        match stale {
+            None => Ok(()),
+            Some(told) => Err(SyncError::Stale {
+                order: id.to_string(),
+                shown: order.version,
+                told,
+            }),
+        }
+    }
+
+    /// The API does not show the order: perhaps not yet, perhaps no more.
+    async fn missing(&self, read: &Read, job: &Claimed, id: &RemoteId) -> Result<(), SyncError> {
+        let unknown = || SyncError::Unknown(format!("order {id}"));
+        if job.attempt < PATIENCE && job.source != Source::Download {
+            return Err(unknown());
+        }
+        let now = self.shared.clock.now();
+        let tx = self.db().write_tx().await?;
+        let reason = "the marketplace no longer shows this order; it was deleted there";
+        let booked = sales::mark_attention(&tx, &read.connection, id, reason).await?;
+        if booked {
+            handled(&tx, read.connection.id, id, read.read_at, now).await?;
+        }
+        tx.commit().await?;
+        if booked { Ok(()) } else { Err(unknown()) }
+    }
+}
+
+struct Read {
+    connection: Channel,
+    read_at: Timestamp,
+    orders: HashMap<RemoteId, Order>,
+    unreadable: HashMap<RemoteId, MarketplaceError>,
+}
+
+fn order_of(work: &Work) -> Option<RemoteId> {
+    match work {
+        Work::FetchOrder { order } => Some(order.clone()),
+        _ => None,
+    }
+}
+
+async fn read_singly(
+    connection: &Channel,
+    access: &Access,
+    ids: &[RemoteId],
+    orders: &mut HashMap<RemoteId, Order>,
+    unreadable: &mut HashMap<RemoteId, MarketplaceError>,
+) {
+    for id in ids {
+        let one = std::slice::from_ref(id);
+        match connection.marketplace.orders_by_id(access, one).await {
+            Ok(found) => orders.extend(found.into_iter().map(|o| (o.remote_id.clone(), o))),
+            Err(error) => {
+                unreadable.insert(id.clone(), error);
+            }
+        }
+    }
+}
+
+async fn handled(
+    tx: &crate::db::Tx,
+    channel: ChannelId,
+    id: &RemoteId,
+    read_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), sea_orm::DbErr> {
+    inbox::mark_handled(tx, channel, EventKind::OrderChanged, Some(id), read_at, now).await
+}

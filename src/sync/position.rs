@@ -1,0 +1,156 @@
+//! Where a walk over a list is, in a form that survives a crash. Pure.
+
+use crate::{domain::Window, marketplaces::PageToken};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Windows narrower than this are not cut further: more rows than the cap changed within one second.
+const NARROWEST: Duration = Duration::from_secs(2);
+
+/// The windows that are still to be walked, the present one last, and the page in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Empty: the list is walked whole, without a window.
+    pub windows: Vec<Window>,
+    pub page: Option<PageToken>,
+}
+
+impl Position {
+    pub fn whole() -> Self {
+        Self::default()
+    }
+
+    pub fn within(window: Window) -> Self {
+        Self {
+            windows: vec![window],
+            page: None,
+        }
+    }
+
+    /// The same window in pieces of at most `longest`, oldest first.
+    pub fn in_pieces(window: Window, longest: Duration) -> Self {
+        let mut windows = Vec::new();
+        let mut from = window.from;
+        while from < window.to {
+            let to = (from + longest).min(window.to);
+            windows.push(Window { from, to });
+            from = to;
+        }
+        if windows.is_empty() {
+            windows.push(window);
+        }
+        windows.reverse();
+        Self {
+            windows,
+            page: None,
+        }
+    }
+
+    pub fn window(&self) -> Option<Window> {
+        self.windows.last().copied()
+    }
+
+    /// The position after a page was written; `None` when the walk is over.
+    pub fn after(mut self, next: Option<PageToken>) -> Option<Self> {
+        self.page = next;
+        if self.page.is_none() {
+            self.windows.pop();
+            if self.windows.is_empty() {
+                return None;
+            }
+        }
+        Some(self)
+    }
+
+    /// The present window in two halves, from the start of the older; `None` when it is too narrow to cut.
+    pub fn cut(mut self) -> Option<Self> {
+        let window = self.windows.pop()?;
+        let span = window.to.since(window.from);
+        if span < NARROWEST {
+            return None;
+        }
+        // On a whole second: marketplaces count in seconds.
+        let middle = crate::domain::Timestamp::from_secs((window.from + span / 2).secs());
+        self.windows.push(Window {
+            from: middle,
+            to: window.to,
+        });
+        self.windows.push(Window {
+            from: window.from,
+            to: middle,
+        });
+        self.page = None;
+        Some(self)
+    }
+
+    /// # Panics
+    /// Never: windows and tokens are JSON.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("windows and tokens are JSON")
+    }
+
+    /// `None` when the text is not a position: the walk begins anew.
+    pub fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+
+    fn window(from: i64, to: i64) -> Window {
+        Window {
+            from: Timestamp::from_secs(from),
+            to: Timestamp::from_secs(to),
+        }
+    }
+
+    #[test]
+    fn a_walk_goes_page_by_page_and_window_by_window() {
+        let position = Position::in_pieces(window(0, 25), Duration::from_secs(10));
+        assert_eq!(position.window(), Some(window(0, 10)));
+
+        let next = position.after(Some(PageToken("2".to_owned()))).unwrap();
+        assert_eq!(next.window(), Some(window(0, 10)));
+
+        let next = next.after(None).unwrap();
+        assert_eq!(
+            (next.window(), next.page.clone()),
+            (Some(window(10, 20)), None)
+        );
+        assert_eq!(next.after(None).unwrap().after(None), None);
+    }
+
+    #[test]
+    fn cutting_covers_the_window_without_gap_or_overlap() {
+        let mut position = Position::within(window(0, 1_000));
+        let mut walked = Vec::new();
+        while let Some(present) = position.window() {
+            if present.to.since(present.from) > Duration::from_secs(100) {
+                position = position.cut().unwrap();
+                continue;
+            }
+            walked.push(present);
+            match position.after(None) {
+                Some(next) => position = next,
+                None => break,
+            }
+        }
+
+        assert_eq!(walked.first().unwrap().from, Timestamp::EPOCH);
+        assert_eq!(walked.last().unwrap().to, Timestamp::from_secs(1_000));
+        assert!(walked.windows(2).all(|pair| pair[0].to == pair[1].from));
+    }
+
+    #[test]
+    fn a_position_survives_its_text() {
+        let position = Position {
+            windows: vec![window(5, 9)],
+            page: Some(PageToken("a+/=".to_owned())),
+        };
+
+        assert_eq!(Position::from_text(&position.to_text()), Some(position));
+    }
+}

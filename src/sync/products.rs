@@ -1,0 +1,41 @@
+//! Reading one product back and applying it.
+
+use super::{Lane, Sync, SyncError};
+use crate::{
+    catalog::{self, Applied},
+    domain::{ChannelId, EventKind, RemoteId},
+    inbox,
+};
+
+impl Sync {
+    /// Reads one product as it is now and applies what differs. A product that the marketplace no longer
+    /// knows is gone.
+    ///
+    /// # Errors
+    /// When it cannot be read; nothing is written then.
+    pub async fn rescan_product(
+        &self,
+        channel: ChannelId,
+        product: &RemoteId,
+    ) -> Result<Applied, SyncError> {
+        let connection = self.connection(channel).await?;
+        let access = self.access(&connection, Lane::Urgent).await?;
+        let read_at = self.shared.clock.now();
+        let asked = std::slice::from_ref(product);
+        let found = match connection.marketplace.products_by_id(&access, asked).await {
+            Ok(found) => found,
+            Err(error) => return Err(self.trouble(&connection, error).await),
+        };
+        let now = self.shared.clock.now();
+        let tx = self.db().write_tx().await?;
+        let mut applied =
+            catalog::apply_products(&tx, connection.merchant, connection.id, &found, now).await?;
+        if found.is_empty() {
+            applied.gone += catalog::apply_gone(&tx, connection.id, asked, now).await?;
+        }
+        let kind = EventKind::ProductChanged;
+        inbox::mark_handled(&tx, connection.id, kind, Some(product), read_at, now).await?;
+        tx.commit().await?;
+        Ok(applied)
+    }
+}

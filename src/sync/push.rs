@@ -1,0 +1,152 @@
+//! Telling a channel how many units of its listings are available, as of now.
+
+use super::{Lane, Sync, SyncError};
+use crate::{
+    catalog,
+    channels::{self, Channel},
+    domain::{ChannelId, ListingId, SkuId, Source, Timestamp, Work},
+    marketplaces::{MarketplaceError, PushOutcome, StockLevel},
+    queue::{Claimed, Outcome},
+    stock::{self, PushResult},
+};
+use std::collections::HashMap;
+
+/// A listing and what to tell about it.
+struct Due {
+    /// Index of its job.
+    job: usize,
+    listing: ListingId,
+    sku: SkuId,
+    level: StockLevel,
+}
+
+impl Sync {
+    /// Pushes the listings of these jobs, all of one channel, in as few calls as the API allows.
+    /// One outcome per job, in order.
+    ///
+    /// 1. In one transaction note that the push begins and read the levels.
+    /// 2. Call the API.
+    /// 3. In one transaction write what it answered, per listing.
+    pub async fn push_stock(&self, channel: ChannelId, jobs: &[Claimed]) -> Vec<Outcome> {
+        match self.try_push(channel, jobs).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => jobs.iter().map(|_| error.outcome()).collect(),
+        }
+    }
+
+    async fn try_push(
+        &self,
+        channel: ChannelId,
+        jobs: &[Claimed],
+    ) -> Result<Vec<Outcome>, SyncError> {
+        let connection = self.connection(channel).await?;
+        if !connection.settings.push_stock {
+            return Ok(jobs.iter().map(|_| Outcome::Done).collect());
+        }
+        let access = self.access(&connection, Lane::Urgent).await?;
+        let read_at = self.shared.clock.now();
+        let due = self.due(&connection, jobs, read_at).await?;
+        let mut outcomes: Vec<Outcome> = jobs.iter().map(|_| Outcome::Done).collect();
+        for batch in due.chunks(connection.marketplace.limits().stock_batch.max(1) as usize) {
+            let levels: Vec<StockLevel> = batch.iter().map(|due| due.level.clone()).collect();
+            let answers = match connection.marketplace.set_stock(&access, &levels).await {
+                Ok(answers) => answers,
+                Err(error) => {
+                    let error = self.trouble(&connection, error).await;
+                    for due in batch {
+                        outcomes[due.job] = error.outcome();
+                    }
+                    continue;
+                }
+            };
+            self.write_answers(&connection, jobs, batch, &answers, read_at)
+                .await?;
+            for (due, answer) in batch.iter().zip(answers) {
+                if let Err(error) = answer {
+                    outcomes[due.job] = SyncError::Marketplace {
+                        channel: connection.id,
+                        error,
+                    }
+                    .outcome();
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn due(
+        &self,
+        connection: &Channel,
+        jobs: &[Claimed],
+        read_at: Timestamp,
+    ) -> Result<Vec<Due>, SyncError> {
+        let tx = self.db().write_tx().await?;
+        let mut linked = Vec::new();
+        for (index, job) in jobs.iter().enumerate() {
+            let Work::PushStock { listing } = job.work else {
+                continue;
+            };
+            let row = catalog::listing(&tx, listing).await?;
+            // A listing that was unlinked or disappeared has nothing to be told any more.
+            let row = row.filter(|row| row.state != "gone" && row.channel_id == connection.id.0);
+            if let Some((row, sku)) = row.and_then(|row| row.sku_id.map(|sku| (row, SkuId(sku)))) {
+                linked.push((index, listing, row, sku));
+            }
+        }
+        let listings: Vec<ListingId> = linked.iter().map(|(_, listing, ..)| *listing).collect();
+        catalog::note_push_begun(&tx, &listings, read_at).await?;
+        let outlet = channels::outlet_of(&tx, connection.id).await?;
+        let skus: Vec<SkuId> = linked.iter().map(|(.., sku)| *sku).collect();
+        let quantities = stock::pushable(&tx, outlet, &skus, connection.settings.buffer).await?;
+        tx.commit().await?;
+        let due = |(job, listing, row, sku): (usize, ListingId, entity::listings::Model, SkuId)| {
+            Some(Due {
+                job,
+                listing,
+                sku,
+                level: StockLevel {
+                    quantity: *quantities.get(&sku)?,
+                    product_id: row.product_id.into(),
+                    variant_id: row.variant_id.into(),
+                    push_ref: row.push_ref,
+                },
+            })
+        };
+        Ok(linked.into_iter().filter_map(due).collect())
+    }
+
+    async fn write_answers(
+        &self,
+        connection: &Channel,
+        jobs: &[Claimed],
+        batch: &[Due],
+        answers: &[PushOutcome],
+        read_at: Timestamp,
+    ) -> Result<(), SyncError> {
+        let sources: HashMap<usize, Source> = jobs
+            .iter()
+            .enumerate()
+            .map(|(i, job)| (i, job.source))
+            .collect();
+        let now = self.shared.clock.now();
+        let tx = self.db().write_tx().await?;
+        for (due, answer) in batch.iter().zip(answers) {
+            if answer.is_ok() {
+                catalog::note_pushed(&tx, due.listing, due.level.quantity, now).await?;
+            }
+            let result = PushResult {
+                merchant: connection.merchant,
+                channel: connection.id,
+                listing: due.listing,
+                sku: due.sku,
+                quantity: due.level.quantity,
+                source: sources.get(&due.job).copied().unwrap_or(Source::Sale),
+                read_at,
+                refusal: answer.as_ref().err().map(MarketplaceError::to_string),
+            };
+            stock::record_push(&tx, &result, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! The first page: channels, what they told last, when they were scanned, the latest sales; refreshed live.
+
+use super::WebState;
+use crate::{
+    accounts,
+    domain::{MerchantId, Timestamp},
+    reports::{self, ChannelRow, Overview, SaleRow},
+};
+use actix_web::{HttpResponse, web};
+use maud::{DOCTYPE, Markup, html};
+
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const STYLE: &str = include_str!("assets/home.css");
+const SCRIPT: &str = include_str!("assets/live.js");
+
+/// The whole page.
+pub async fn page(state: web::Data<WebState>) -> HttpResponse {
+    let content = content(&state).await;
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "marketsink" }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href="/assets/home.css";
+                script type="module" src="/assets/live.js" {}
+            }
+            body {
+                header {
+                    h1 { "marketsink" }
+                    p { "Books and stock across marketplaces. Times are in UTC." }
+                }
+                main id="live" data-live="/live" aria-live="polite" { (content) }
+            }
+        }
+    };
+    respond(page)
+}
+
+/// What changes, for the script on the page.
+pub async fn live(state: web::Data<WebState>) -> HttpResponse {
+    respond(content(&state).await)
+}
+
+/// The style sheet and the script; they are part of the program.
+pub async fn asset(name: web::Path<String>) -> HttpResponse {
+    let (kind, text) = match name.as_str() {
+        "home.css" => ("text/css; charset=utf-8", STYLE),
+        "live.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        _ => return HttpResponse::NotFound().finish(),
+    };
+    HttpResponse::Ok()
+        .content_type(kind)
+        .insert_header(("cache-control", "no-cache"))
+        .body(text)
+}
+
+fn respond(markup: Markup) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header(("cache-control", "no-store"))
+        .body(markup.into_string())
+}
+
+async fn content(state: &WebState) -> Markup {
+    let now = state.clock.now();
+    let merchants = match accounts::merchants(state.queue.db()).await {
+        Ok(merchants) => merchants,
+        Err(error) => return trouble(&error.to_string()),
+    };
+    let mut overviews = Vec::new();
+    for merchant in merchants {
+        match reports::overview(&state.queue, MerchantId(merchant.id), now).await {
+            Ok(overview) => overviews.push(overview),
+            Err(error) => return trouble(&error.to_string()),
+        }
+    }
+    html! {
+        p.as-of { "as of " (clock_time(now)) }
+        @if overviews.is_empty() {
+            section {
+                h2 { "No shop is connected yet" }
+                p { "Connect one with " code { "marketsink channel add" } ", or watch the demo: " code { "marketsink demo" } "." }
+            }
+        }
+        @for overview in &overviews { (merchant(overview, now)) }
+    }
+}
+
+fn trouble(reason: &str) -> Markup {
+    tracing::error!(reason, "the first page could not be made");
+    html! {
+        section.trouble {
+            h2 { "The books cannot be read just now" }
+            p { "The database did not answer; the reason is in the log. Webhooks are answered with 503 meanwhile, so that marketplaces send them again." }
+        }
+    }
+}
+
+fn merchant(overview: &Overview, now: Timestamp) -> Markup {
+    html! {
+        @if overview.merchant != accounts::DEFAULT_MERCHANT { h2 { (overview.merchant) } }
+        (figures(overview))
+        section {
+            h2 { "Channels" }
+            @if overview.channels.is_empty() { p { "None is connected." } }
+            div.scroll {
+                table {
+                    thead { tr { th { "Channel" } th { "State" } th { "Last delivery" } th { "Last scans" } th.number { "Listings" } th.number { "Orders" } } }
+                    tbody { @for row in &overview.channels { (channel(row, now)) } }
+                }
+            }
+        }
+        section {
+            h2 { "Latest sales" }
+            @if overview.sales.is_empty() { p { "None is recorded yet." } }
+            div.scroll {
+                table {
+                    thead { tr { th { "Order" } th { "Channel" } th { "Document" } th.number { "Total" } th { "Found by" } th { "Recorded" } } }
+                    tbody { @for row in &overview.sales { (sale(row, now)) } }
+                }
+            }
+        }
+    }
+}
+
+fn figures(overview: &Overview) -> Markup {
+    let deliveries: i64 = overview.deliveries.iter().map(|(_, n)| n).sum();
+    let orders: i64 = overview.sources.iter().map(|(_, n)| n).sum();
+    let missed = overview
+        .miss_rate_percent
+        .map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
+    html! {
+        dl.figures {
+            div { dt { "Orders in the books" } dd { (orders) } }
+            div { dt { "Missed by webhooks" } dd { (missed) } }
+            div { dt { "Deliveries stored" } dd { (deliveries) } }
+            div { dt { "Work waiting" } dd { (overview.jobs.due + overview.jobs.running) } }
+            div.bad[overview.jobs.dead > 0] { dt { "Work given up" } dd { (overview.jobs.dead) } }
+            div.bad[overview.oversold > 0] { dt { "SKUs oversold" } dd { (overview.oversold) } }
+        }
+    }
+}
+
+fn channel(row: &ChannelRow, now: Timestamp) -> Markup {
+    html! {
+        tr {
+            td { strong { (row.platform) } br; span.quiet { (row.name) } }
+            td {
+                span.state.(row.state) { (row.state) }
+                @if let Some(reason) = &row.state_reason { br; span.quiet { (reason) } }
+            }
+            td { @match row.last_delivery_at { Some(at) => (ago(at, now)), None => span.quiet { "none yet" } } }
+            td {
+                @if row.last_scans.is_empty() { span.quiet { "none yet" } }
+                @for (kind, at) in &row.last_scans { span.scan { (kind) " " (ago(*at, now)) } " " }
+            }
+            td.number { (row.listings) @if row.unlinked > 0 { br; span.quiet { (row.unlinked) " without SKU" } } }
+            td.number { (row.orders) }
+        }
+    }
+}
+
+fn sale(row: &SaleRow, now: Timestamp) -> Markup {
+    let paid = if row.paid { "paid" } else { "unpaid" };
+    html! {
+        tr {
+            td { code { (row.number) } @if let Some(why) = &row.attention { br; span.attention { (why) } } }
+            td { (row.platform) }
+            td { span.state.(row.document) { (row.document.replace('_', " ")) } " " span.quiet { (paid) ", " (row.fulfilment) } }
+            td.number { (row.total) }
+            td { (row.source) }
+            td { (ago(row.recorded_at, now)) }
+        }
+    }
+}
+
+/// How long ago, with the instant itself for those who point at it.
+fn ago(at: Timestamp, now: Timestamp) -> Markup {
+    let seconds = now.since(at).as_secs();
+    let text = match seconds {
+        0..=1 => "now".to_owned(),
+        2..=119 => format!("{seconds} s ago"),
+        120..=7_199 => format!("{} min ago", seconds / 60),
+        7_200..=172_799 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    };
+    html! { time datetime=(at.to_string()) title=(at.to_string()) { (text) } }
+}
+
+fn clock_time(at: Timestamp) -> String {
+    at.to_utc().format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_marketplaces_wrote_is_escaped() {
+        let row = SaleRow {
+            id: 1,
+            number: "<script>alert(1)</script>".to_owned(),
+            platform: "x".to_owned(),
+            document: "invoice".to_owned(),
+            paid: false,
+            fulfilment: "unsent".to_owned(),
+            total: "1.00 USD".to_owned(),
+            source: "webhook".to_owned(),
+            attention: None,
+            recorded_at: Timestamp::EPOCH,
+        };
+
+        let page = sale(&row, Timestamp::EPOCH).into_string();
+
+        assert!(!page.contains("<script>"));
+        assert!(page.contains("&lt;script&gt;"));
+    }
+}

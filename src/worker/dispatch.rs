@@ -1,0 +1,54 @@
+//! The one `match` over every kind of work.
+
+use crate::{
+    domain::{ScanKind, ScanMethod, Source, Work},
+    queue::{Claimed, Outcome},
+    sync::{ScanRequest, Sync, SyncError},
+};
+
+/// Does the work of jobs that belong together; one outcome each, in order.
+pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
+    let Some(first) = jobs.first() else {
+        return Vec::new();
+    };
+    let channel = first.channel;
+    match &first.work {
+        Work::FetchOrder { .. } => sync.fetch_orders(channel, jobs).await,
+        Work::PushStock { .. } => sync.push_stock(channel, jobs).await,
+        Work::RescanProduct { product } if first.source == Source::Manual => {
+            let request = ScanRequest {
+                channel,
+                kind: ScanKind::Single,
+                method: ScanMethod::Async,
+                source: first.source,
+                product: Some(product.clone()),
+            };
+            one(sync.run_scan(&request).await)
+        }
+        Work::RescanProduct { product } => one(sync.rescan_product(channel, product).await),
+        Work::RunScan { scan } => {
+            let request = ScanRequest {
+                channel,
+                kind: *scan,
+                // Somebody who asked for a scan waits for it.
+                method: if first.source == Source::Manual {
+                    ScanMethod::Sync
+                } else {
+                    ScanMethod::Async
+                },
+                source: first.source,
+                product: None,
+            };
+            one(sync.run_scan(&request).await)
+        }
+        Work::DownloadOrders { orders } => {
+            one(sync.download_orders(channel, orders, first.source).await)
+        }
+        Work::RefreshToken { .. } => one(sync.refresh_token(channel, first.source).await),
+        Work::CheckAuthorization { .. } => one(sync.check_authorization(channel).await),
+    }
+}
+
+fn one<T>(ended: Result<T, SyncError>) -> Vec<Outcome> {
+    vec![ended.map_or_else(|error| error.outcome(), |_| Outcome::Done)]
+}
