@@ -5,6 +5,7 @@
 //! requests and words webhooks. `sandbox` hosts them over HTTP and adds weather.
 
 mod shop;
+pub mod wordpress;
 
 pub use shop::{
     NewLine, Shop, ShopChange, SimLine, SimOrder, SimProduct, SimStatus, SimVariant, Subscription,
