@@ -24,11 +24,10 @@ use crate::{
             batch::{self, Answers, Entry},
             lenient::{self, text},
             oauth1::{self, Consumer, Pairs},
-            walk::{Sort, Walk},
+            walk::Walk,
         },
     },
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -416,3 +416,151 @@ fn money(row: &Value, name: &str, currency: Currency) -> Read<Money> {
 fn time(row: &Value, name: &str) -> Option<Timestamp> {
     Timestamp::parse(text(row, name)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::marketplaces::MarketplaceError;
+
+    macro_rules! api {
+        ($name:literal) => {
+            serde_json::from_str::<Value>(include_str!(concat!(
+                "../../../fixtures/woocommerce/api/",
+                $name
+            )))
+            .unwrap()
+        };
+    }
+
+    fn idr() -> Currency {
+        Currency::from_code("IDR").unwrap()
+    }
+
+    #[test]
+    fn a_paid_order_is_an_invoice_with_its_lines() {
+        let order = order(&api!("order_processing.json")).unwrap();
+
+        let standing = Standing::of(Document::Invoice, true, Fulfilment::Unsent);
+        assert_eq!((order.number.as_str(), order.standing), ("1042", standing));
+        assert_eq!(order.total.minor, 20_150_000);
+        assert_eq!(order.remark.as_deref(), Some("partly refunded"));
+        let line = &order.lines[0];
+        assert_eq!((line.variant_id.as_str(), line.quantity), ("502", 2));
+        assert_eq!(
+            (line.total.minor, line.seller_sku.as_deref()),
+            (18_750_000, Some("KOPI-GAYO-250"))
+        );
+    }
+
+    #[test]
+    fn an_order_of_a_deleted_product_in_a_shop_without_decimals_is_read() {
+        let order = order(&api!("order_whole_rupiah.json")).unwrap();
+
+        assert_eq!(
+            (order.remote_id.as_str(), order.number.as_str()),
+            ("1050", "INV/2026/1050")
+        );
+        assert_eq!(
+            (order.standing, order.total.minor),
+            (Standing::SOLD, 18_800_000)
+        );
+        let line = &order.lines[0];
+        assert_eq!(
+            (line.title.as_str(), line.product_id.as_str()),
+            ("Teh & Jamu", "0")
+        );
+        assert_eq!((&line.seller_sku, line.total.minor), (&None, 18_800_000));
+    }
+
+    #[test]
+    fn every_status_has_its_place_in_the_books() {
+        let standing_of = |status: &str, paid: Option<&str>| {
+            standing(&json!({ "status": status, "date_paid_gmt": paid })).0
+        };
+        let paid = Standing::of(Document::Invoice, true, Fulfilment::Unsent);
+
+        assert_eq!(standing_of("checkout-draft", None), Standing::NOTHING);
+        assert_eq!(standing_of("pending", None), Standing::PLACED);
+        assert_eq!(standing_of("completed", None), Standing::COMPLETED);
+        for called_off in ["cancelled", "failed", "refunded", "trash"] {
+            assert_eq!(standing_of(called_off, None), Standing::CANCELLED);
+        }
+        assert_eq!(standing_of("pre-ordered", None), Standing::PLACED);
+        assert_eq!(standing_of("shipped", Some("2026-11-23T03:15:03")), paid);
+    }
+
+    #[test]
+    fn what_cannot_be_booked_exactly_is_refused_by_name() {
+        let mut half = api!("order_processing.json");
+        half["line_items"][0]["quantity"] = json!(0.5);
+        let mut fine = api!("order_processing.json");
+        fine["total"] = json!("201500.005");
+
+        assert!(
+            order(&half)
+                .unwrap_err()
+                .contains("line 77 sells 0.5 units")
+        );
+        assert!(order(&fine).unwrap_err().contains("`total`"));
+    }
+
+    #[test]
+    fn products_and_variations_become_listings() {
+        let simple = product(&api!("product_simple.json"), &[], idr()).unwrap();
+        let variations = api!("variations.json");
+        let variations = variations.as_array().unwrap();
+        let variable = product(&api!("product_variable.json"), variations, idr()).unwrap();
+
+        assert_eq!(
+            (&simple.variants[0].remote_id, simple.variants[0].quantity),
+            (&simple.remote_id, Some(7))
+        );
+        assert_eq!(variable.version.to_string(), "2026-11-23T03:21:00Z");
+        let rows = variable.variants.iter().map(|v| {
+            let target = Target::of(v.push_ref.as_deref(), &variable.remote_id, &v.remote_id);
+            let price = v.price.map(|price| price.minor);
+            (v.seller_sku.as_deref(), v.quantity, price, v.state, target)
+        });
+        let (active, own) = (ProductState::Active, Target::Variation);
+        let expected = [
+            (
+                Some("KOPI-GAYO-250"),
+                Some(38),
+                Some(9_800_000),
+                active,
+                own,
+            ),
+            (None, Some(12), None, active, Target::Parent),
+            (
+                Some("KOPI-5"),
+                None,
+                Some(9_800_000),
+                ProductState::Inactive,
+                own,
+            ),
+            (Some("KOPI-100"), Some(2), Some(9_800_000), active, own),
+        ];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_pushed_quantity_that_the_store_ignored_is_an_error() {
+        let answer = api!("batch_products.json");
+        let outcomes: Vec<_> = (0..5)
+            .map(|at| stock_outcome(&answer["update"][at], 5))
+            .collect();
+
+        let refused_as = |at: usize, wanted: &str| matches!(&outcomes[at], Err(MarketplaceError::Refused { code, .. }) if code == wanted);
+        assert_eq!(outcomes[0], Ok(()));
+        assert!(refused_as(1, "stock_not_managed"));
+        assert!(matches!(
+            outcomes[2],
+            Err(MarketplaceError::NotFound { .. })
+        ));
+        assert!(refused_as(3, "stock_of_parent"));
+        assert!(matches!(
+            outcomes[4],
+            Err(MarketplaceError::Unreadable { .. })
+        ));
+    }
+}

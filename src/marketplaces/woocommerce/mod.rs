@@ -238,3 +238,64 @@ fn unreadable(reason: String) -> MarketplaceError {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Result<Value> {
+        let response = Response {
+            status,
+            headers: [("retry-after".parse().unwrap(), "7".parse().unwrap())]
+                .into_iter()
+                .collect(),
+            body: body.to_owned().into(),
+        };
+        read_answer(&response, Timestamp::EPOCH)
+    }
+
+    #[test]
+    fn answers_that_are_no_json_say_whether_to_try_again() {
+        let page = "<html>maintenance</html>";
+
+        let wait = Some(Duration::from_secs(7));
+        assert!(
+            matches!(read(429, page), Err(MarketplaceError::RateLimited { retry_after, .. }) if retry_after == wait)
+        );
+        assert!(matches!(
+            read(503, page),
+            Err(MarketplaceError::Unavailable { .. })
+        ));
+        assert!(matches!(
+            read(403, page),
+            Err(MarketplaceError::Unreadable { .. })
+        ));
+        assert!(matches!(
+            read(301, page),
+            Err(MarketplaceError::Refused { .. })
+        ));
+        assert_eq!(read(200, "<b>Notice</b>: x\n[]"), Ok(Value::Array(vec![])));
+    }
+
+    #[test]
+    fn error_codes_decide_and_messages_do_not() {
+        let coded = |status, code: &str| read(status, &format!("{{\"code\":\"{code}\"}}"));
+
+        assert!(matches!(
+            coded(401, "woocommerce_rest_cannot_view"),
+            Err(MarketplaceError::Unauthorized { .. })
+        ));
+        assert!(matches!(
+            coded(404, "rest_no_route"),
+            Err(MarketplaceError::Unavailable { .. })
+        ));
+        assert!(matches!(
+            coded(404, "woocommerce_rest_shop_order_invalid_id"),
+            Err(MarketplaceError::NotFound { .. })
+        ));
+        assert!(matches!(
+            coded(400, "rest_invalid_param"),
+            Err(MarketplaceError::Refused { .. })
+        ));
+    }
+}

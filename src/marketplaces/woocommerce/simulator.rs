@@ -1,9 +1,6 @@
 //! A WooCommerce store from the other side.
 //!
-//! A product with one variant is shown as a simple product, under the product's own id and with
-//! `variation_id` 0 in orders; one with several as a variable product with its variations. Units that were
-//! called off make a line shorter, for WooCommerce has no such thing. A variant whose id stands in the
-//! shop's memory under [`UNCOUNTED`] has its stock not managed.
+//! Its objects are worded in `simulation::wordpress::objects`, its webhooks in `webhook.rs`.
 //!
 //! Left out on purpose: form-encoded requests, HMAC-SHA1, refunds, checkout drafts.
 
@@ -14,20 +11,23 @@ use crate::{
         Secrets,
         http::lenient::{id, text, whole},
         simulation::{
-            Shop, ShopChange, SimDelivery, SimLine, SimOrder, SimProduct, SimRequest, SimResponse,
-            SimStatus, SimVariant, Simulator, Subscription,
-            wordpress::{self, REVOKED, Row, error, gmt, local, php_json},
+            Shop, ShopChange, SimDelivery, SimOrder, SimProduct, SimRequest, SimResponse,
+            Simulator, Subscription,
+            wordpress::{
+                self, Row, error,
+                objects::{
+                    hook_json, is_counted, number, order_json, product_json, state, status,
+                    variation_json,
+                },
+                php_json,
+            },
         },
     },
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// Before a variant's id in a shop's memory: its stock is not counted.
-pub const UNCOUNTED: &str = "uncounted:";
 const ORDER_GONE: &str = "woocommerce_rest_shop_order_invalid_id";
 const PRODUCT_GONE: &str = "woocommerce_rest_product_invalid_id";
 const VARIATION_GONE: &str = "woocommerce_rest_product_variation_invalid_id";
@@ -65,13 +65,13 @@ impl Simulator for WooCommerceSimulator {
     }
 
     fn webhooks(&self, shop: &mut Shop, change: &ShopChange, now: Timestamp) -> Vec<SimDelivery> {
-        let told = told(shop, change, now);
+        let told = webhook::told(shop, change, now);
         let deliveries = told.iter().flat_map(|(topic, body)| {
             let wanted = |s: &&Subscription| s.is_active && s.topic == *topic;
             let body = php_json(body);
             let shop = &*shop;
             let wanting = shop.subscriptions.iter().filter(wanted);
-            wanting.map(move |subscription| delivery(shop, subscription, &body, now))
+            wanting.map(move |subscription| webhook::signed(shop, subscription, &body, now))
         });
         deliveries.collect()
     }
@@ -82,12 +82,12 @@ impl Simulator for WooCommerceSimulator {
             subscription: subscription.id,
             address: subscription.address.clone(),
             topic: PING.to_owned(),
-            headers: headers([
+            headers: webhook::headers([
                 (
                     "content-type",
                     "application/x-www-form-urlencoded".to_owned(),
                 ),
-                ("user-agent", USER_AGENT.to_owned()),
+                ("user-agent", webhook::USER_AGENT.to_owned()),
             ]),
             body: format!("webhook_id={}", subscription.id).into(),
         }]
@@ -121,7 +121,7 @@ impl Simulator for WooCommerceSimulator {
     fn rate_limited(&self, retry_after: Option<Duration>) -> SimResponse {
         let page = SimResponse {
             status: 429,
-            headers: headers([("content-type", "text/html".to_owned())]),
+            headers: webhook::headers([("content-type", "text/html".to_owned())]),
             body: "<html><body>Too Many Requests</body></html>".into(),
         };
         match retry_after {
@@ -132,114 +132,6 @@ impl Simulator for WooCommerceSimulator {
 }
 
 const PING: &str = "ping";
-const USER_AGENT: &str = "WooCommerce/10.5.2 Hookshot (WordPress/6.9.1)";
-
-fn headers<const N: usize>(of: [(&str, String); N]) -> Vec<(String, String)> {
-    of.map(|(name, value)| (name.to_owned(), value)).into()
-}
-
-/// The topics and bodies that a change raises. A sale saves what it sold, so it tells of products too;
-/// the checkout saves an order before it announces it.
-fn told(shop: &mut Shop, change: &ShopChange, now: Timestamp) -> Vec<(&'static str, Value)> {
-    let mut told = Vec::new();
-    let order = |shop: &Shop, id: &RemoteId| shop.orders.get(id).map(|o| order_json(shop, o));
-    match change {
-        ShopChange::OrderCreated(id) => {
-            told.extend(sold(shop, id, now));
-            let body = order(shop, id).into_iter();
-            told.extend(body.flat_map(|b| [("order.updated", b.clone()), ("order.created", b)]));
-        }
-        ShopChange::OrderUpdated(id) => {
-            if shop
-                .orders
-                .get(id)
-                .is_some_and(|o| o.status == SimStatus::Cancelled)
-            {
-                told.extend(sold(shop, id, now));
-            }
-            told.extend(order(shop, id).map(|body| ("order.updated", body)));
-        }
-        ShopChange::ProductCreated(id) => {
-            let product = shop.products.get(id);
-            told.extend(product.map(|p| ("product.created", product_json(shop, p))));
-        }
-        ShopChange::ProductUpdated { product, variant } => {
-            let product = shop.products.get(product);
-            let body = product.map(|p| saved_json(shop, p, variant.as_ref()));
-            told.extend(body.map(|body| ("product.updated", body)));
-        }
-        ShopChange::ProductDeleted(id) => {
-            let product = shop.products.get(id).filter(|p| p.variants.len() > 1);
-            let variations = product.into_iter().flat_map(|p| &p.variants).map(|v| &v.id);
-            let gone = |id: &RemoteId| ("product.deleted", json!({ "id": number(id) }));
-            told.extend(variations.chain([id]).map(gone));
-        }
-        ShopChange::Deauthorized => {
-            shop.memory.insert(REVOKED.to_owned(), now.to_string());
-        }
-    }
-    told
-}
-
-fn sold(shop: &mut Shop, order: &RemoteId, now: Timestamp) -> Vec<(&'static str, Value)> {
-    let lines = shop.orders.get(order).map(|o| o.lines.clone());
-    let lines = lines.unwrap_or_default();
-    for line in &lines {
-        if let Some(product) = shop.products.get_mut(&line.product_id) {
-            product.updated_at = product.updated_at.max(now);
-        }
-    }
-    let saved = lines.iter().filter_map(|line| {
-        let product = shop.products.get(&line.product_id)?;
-        Some((
-            "product.updated",
-            saved_json(shop, product, Some(&line.variant_id)),
-        ))
-    });
-    saved.collect()
-}
-
-/// What is delivered of a saved product: the variation alone when only that was saved.
-fn saved_json(shop: &Shop, product: &SimProduct, variant: Option<&RemoteId>) -> Value {
-    let mut variants = product
-        .variants
-        .iter()
-        .filter(|_| product.variants.len() > 1);
-    match variants.find(|v| Some(&v.id) == variant) {
-        Some(variant) => variation_json(shop, product, variant),
-        None => product_json(shop, product),
-    }
-}
-
-fn delivery(shop: &Shop, hook: &Subscription, body: &str, now: Timestamp) -> SimDelivery {
-    let key = webhook::decoded_secret(&hook.secret);
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(body.as_bytes());
-    let (resource, event) = hook.topic.split_once('.').unwrap_or((&hook.topic, ""));
-    // All of one second share it.
-    let once = hex::encode(Sha256::digest(format!("{}{}", hook.id, now.secs())));
-    SimDelivery {
-        subscription: hook.id,
-        address: hook.address.clone(),
-        topic: hook.topic.clone(),
-        headers: headers([
-            ("content-type", "application/json".to_owned()),
-            ("user-agent", USER_AGENT.to_owned()),
-            ("x-wc-webhook-source", format!("{}/", shop.remote_id)),
-            ("x-wc-webhook-topic", hook.topic.clone()),
-            ("x-wc-webhook-resource", resource.to_owned()),
-            ("x-wc-webhook-event", event.to_owned()),
-            (
-                "x-wc-webhook-signature",
-                STANDARD.encode(mac.finalize().into_bytes()),
-            ),
-            ("x-wc-webhook-id", hook.id.to_string()),
-            ("x-wc-webhook-delivery-id", once[..32].to_owned()),
-        ]),
-        body: body.to_owned().into(),
-    }
-}
 
 fn answer(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Answer {
     let no_route = || error(404, "rest_no_route", "No route was found matching the URL.");
@@ -471,173 +363,6 @@ fn row(product: &SimProduct, id: &RemoteId, json: Value) -> Row {
     }
 }
 
-fn number(id: &RemoteId) -> u64 {
-    id.as_str().parse().unwrap_or(0)
-}
-
-fn is_counted(shop: &Shop, variant: &RemoteId) -> bool {
-    !shop.memory.contains_key(&format!("{UNCOUNTED}{variant}"))
-}
-
-fn amount(money: Money) -> String {
-    super::mapping::amount(money)
-}
-
-fn status(order: &SimOrder) -> &'static str {
-    match order.status {
-        SimStatus::Unpaid => "pending",
-        SimStatus::Paid | SimStatus::Arranged => "processing",
-        SimStatus::Shipped | SimStatus::Delivered | SimStatus::Completed => "completed",
-        SimStatus::Cancelled => "cancelled",
-    }
-}
-
-fn state(product: &SimProduct) -> &'static str {
-    match product.state {
-        ProductState::Active => "publish",
-        ProductState::Inactive => "draft",
-        ProductState::Gone => "trash",
-    }
-}
-
-/// Adds the fields of `more` to an object.
-fn with(mut object: Value, more: Value) -> Value {
-    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
-        object.extend(more);
-    }
-    object
-}
-
-fn dates(created_at: Timestamp, modified_at: Timestamp) -> Value {
-    json!({
-        "date_created": local(created_at), "date_created_gmt": gmt(created_at),
-        "date_modified": local(modified_at), "date_modified_gmt": gmt(modified_at),
-    })
-}
-
-fn links(shop: &Shop, path: &str) -> Value {
-    let home = &shop.remote_id;
-    json!({ "_links": { "self": [{ "href": format!("{home}/wp-json/wc/v3/{path}") }] } })
-}
-
-fn order_json(shop: &Shop, order: &SimOrder) -> Value {
-    let sold = |line: &SimLine| match order.status {
-        SimStatus::Cancelled => line.quantity,
-        _ => line.quantity - line.cancelled,
-    };
-    let mut total = Money::zero(shop.currency);
-    let mut lines = Vec::new();
-    for line in order.lines.iter().filter(|line| sold(line) > 0) {
-        let minor = line.unit_price.minor * sold(line);
-        total.minor += minor;
-        lines.push(line_json(shop, line, sold(line), Money { minor, ..total }));
-    }
-    let nobody = json!({ "first_name": "", "last_name": "", "email": "", "phone": "" });
-    let paid = |time: fn(Timestamp) -> String| order.paid_at.map(time);
-    let own = json!({
-        "id": number(&order.id), "parent_id": 0, "number": order.id, "status": status(order),
-        "order_key": format!("wc_order_{}", order.id), "created_via": "checkout",
-        "version": "10.5.2", "currency": shop.currency.code(), "prices_include_tax": false,
-        "discount_total": "0.00", "shipping_total": "0.00", "total": amount(total),
-        "total_tax": "0.00", "customer_id": 0, "billing": nobody, "shipping": nobody,
-        "payment_method": "bacs", "payment_method_title": "Transfer bank", "transaction_id": "",
-        "date_paid": paid(local), "date_paid_gmt": paid(gmt), "meta_data": [],
-        "line_items": lines, "tax_lines": [], "shipping_lines": [], "fee_lines": [],
-        "coupon_lines": [], "refunds": [],
-    });
-    let own = with(own, dates(order.placed_at, order.updated_at));
-    with(own, links(shop, &format!("orders/{}", order.id)))
-}
-
-/// SKU and ids are read live: they go when the product goes.
-fn line_json(shop: &Shop, line: &SimLine, units: i64, total: Money) -> Value {
-    let product = shop.products.get(&line.product_id);
-    let variant = product.and_then(|p| p.variants.iter().find(|v| v.id == line.variant_id));
-    let is_variation = product.is_some_and(|p| p.variants.len() > 1);
-    let name = product.map_or("Sold product", |p| p.title.as_str());
-    json!({
-        "id": line.first_id, "name": name.replace('&', "&amp;"),
-        "product_id": product.map_or(0, |p| number(&p.id)),
-        "variation_id": if is_variation { number(&line.variant_id) } else { 0 },
-        "quantity": units, "subtotal": amount(total), "subtotal_tax": "0.00",
-        "total": amount(total), "total_tax": "0.00", "taxes": [], "meta_data": [],
-        "sku": product.zip(variant).map(|(p, v)| sku(p, v)),
-        "price": line.unit_price.minor as f64 / 10_f64.powi(shop.currency.exponent() as i32),
-    })
-}
-
-/// A variation without a SKU shows its parent's.
-fn sku(product: &SimProduct, variant: &SimVariant) -> String {
-    let own = variant.seller_sku.clone();
-    own.unwrap_or_else(|| parent_sku(product))
-}
-
-fn parent_sku(product: &SimProduct) -> String {
-    let is_variable = product.variants.len() > 1;
-    is_variable
-        .then(|| format!("PARENT-{}", product.id))
-        .unwrap_or_default()
-}
-
-fn product_json(shop: &Shop, product: &SimProduct) -> Value {
-    let common = json!({
-        "id": number(&product.id), "name": product.title.replace('&', "&amp;"),
-        "status": state(product), "parent_id": 0, "meta_data": [],
-        "sku": parent_sku(product), "price": "", "regular_price": "", "sale_price": "",
-        "manage_stock": false, "stock_quantity": null, "stock_status": "instock",
-        "type": "variable", "attributes": [], "images": [], "related_ids": [],
-    });
-    let variations: Vec<u64> = product.variants.iter().map(|v| number(&v.id)).collect();
-    let own = match product.variants.as_slice() {
-        [only] => with(
-            json!({ "type": "simple", "variations": [] }),
-            stock_json(shop, product, only),
-        ),
-        _ => json!({ "variations": variations }),
-    };
-    let all = with(
-        with(common, own),
-        dates(product.created_at, product.updated_at),
-    );
-    with(all, links(shop, &format!("products/{}", product.id)))
-}
-
-fn stock_json(shop: &Shop, product: &SimProduct, variant: &SimVariant) -> Value {
-    let is_counted = is_counted(shop, &variant.id);
-    let price = amount(variant.price);
-    json!({
-        "sku": sku(product, variant), "price": price, "regular_price": price, "sale_price": "",
-        "manage_stock": is_counted, "stock_quantity": is_counted.then_some(variant.quantity),
-    })
-}
-
-fn variation_json(shop: &Shop, product: &SimProduct, variant: &SimVariant) -> Value {
-    let own = json!({
-        "id": number(&variant.id), "parent_id": number(&product.id), "type": "variation",
-        "name": format!("{} - {}", product.title, variant.title).replace('&', "&amp;"),
-        "status": if product.state == ProductState::Gone { "trash" } else { "publish" },
-        "attributes": [{ "id": 1, "name": "Variant", "option": variant.title }],
-        "meta_data": [], "image": null,
-    });
-    let own = with(own, stock_json(shop, product, variant));
-    let own = with(own, dates(product.created_at, product.updated_at));
-    with(
-        own,
-        links(
-            shop,
-            &format!("products/{}/variations/{}", product.id, variant.id),
-        ),
-    )
-}
-
-/// A webhook as it is shown: never with its secret.
-fn hook_json(hook: &Subscription) -> Value {
-    json!({
-        "id": hook.id, "name": hook.topic, "topic": hook.topic, "delivery_url": hook.address,
-        "status": if hook.is_active { "active" } else { "disabled" },
-    })
-}
-
 fn create_hook(shop: &mut Shop, body: &Value) -> Answer {
     let field = |name| text(body, name).unwrap_or_default().to_owned();
     let (topic, address) = (field("topic"), field("delivery_url"));
@@ -682,4 +407,107 @@ fn save_hook(shop: &mut Shop, entry: &Value) -> Result<Value, SimResponse> {
         secret.clone_into(&mut hook.secret);
     }
     Ok(hook_json(hook))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Clock,
+        domain::{ChannelId, Window},
+        marketplaces::{
+            Access, Marketplace, OrderQuery, PriceChange, ProductQuery, ProductScope, RawDelivery,
+            StockLevel, WebhookKeys, access::Unpaced, http::Http, simulation::NewLine,
+            woocommerce::WooCommerce,
+        },
+    };
+    use std::sync::{Arc, Mutex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_795_400_400);
+    type Shared = Arc<Mutex<Shop>>;
+
+    fn store() -> Shop {
+        let mut shop = WooCommerceSimulator.open_shop(7, "Toko & Co", NOW);
+        shop.add_product("Teh", &[("Teh", Some("TEH"), 1_250_000, 7)], NOW);
+        let sizes = [
+            ("250g", Some("K250"), 9_800_000, 5),
+            ("1kg", None, 35_000_000, 5),
+        ];
+        shop.add_product("Kopi", &sizes, NOW);
+        shop
+    }
+
+    fn request(text: &str, origin: &str) -> SimRequest {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let mut first = lines.next().unwrap().split(' ');
+        let method = first.next().unwrap().to_owned();
+        let url = url::Url::parse(&format!("{origin}{}", first.next().unwrap())).unwrap();
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        SimRequest {
+            method,
+            origin: origin.to_owned(),
+            path: url.path().to_owned(),
+            query: url.query_pairs().into_owned().collect(),
+            headers: headers
+                .map(|(k, v)| (k.to_ascii_lowercase(), v.to_owned()))
+                .collect(),
+            body: body.to_owned().into(),
+        }
+    }
+
+    /// Hosts the store on a local port, one request a connection.
+    async fn host(shop: Shared) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let root = origin.clone();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut text = String::new();
+                loop {
+                    let mut part = [0_u8; 4096];
+                    let n = socket.read(&mut part).await.unwrap();
+                    text.push_str(std::str::from_utf8(&part[..n]).unwrap());
+                    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                        continue;
+                    };
+                    let length = head
+                        .lines()
+                        .find_map(|l| l.strip_prefix("content-length: "));
+                    if body.len() >= length.map_or(0, |n| n.parse().unwrap()) {
+                        break;
+                    }
+                }
+                let request = request(&text, &root);
+                let answer = WooCommerceSimulator.answer(&mut shop.lock().unwrap(), &request, NOW);
+                let headers: String = answer
+                    .headers
+                    .iter()
+                    .map(|(k, v)| format!("{k}: {v}\r\n"))
+                    .collect();
+                let (status, length) = (answer.status, answer.body.len());
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
+                );
+                socket.write_all(head.as_bytes()).await.unwrap();
+                socket.write_all(&answer.body).await.unwrap();
+            }
+        });
+        origin
+    }
+
+    async fn access(shop: &Shared) -> Access {
+        let api: url::Url = host(shop.clone()).await.parse().unwrap();
+        Access {
+            channel: ChannelId(1),
+            shop: "".into(),
+            auth: api.clone(),
+            api,
+            secrets: WooCommerceSimulator.credentials(&shop.lock().unwrap()),
+            http: Http::new(true, Duration::from_secs(5)),
+            pace: Arc::new(Unpaced),
+            clock: Clock::standing(NOW),
+        }
+    }
 }

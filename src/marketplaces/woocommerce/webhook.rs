@@ -19,9 +19,17 @@ use crate::{
         Access, Acknowledgement, DeliveryKey, Malformed, RawDelivery, Rejected, Result as Answer,
         VerifiedDelivery, WebhookKeys,
         http::lenient::{self, text},
+        simulation::{
+            Shop, ShopChange, SimDelivery, SimProduct, SimStatus, Subscription,
+            wordpress::{
+                REVOKED,
+                objects::{number, order_json, product_json, variation_json},
+            },
+        },
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -42,6 +50,8 @@ const TOPICS: [&str; 11] = [
     "action.woocommerce_delete_product_variation",
 ];
 
+/// What a store calls itself when it sends.
+pub const USER_AGENT: &str = "WooCommerce/10.5.2 Hookshot (WordPress/6.9.1)";
 /// Pages of webhooks that are looked through for ours.
 const MOST_PAGES: usize = 20;
 
@@ -270,4 +280,214 @@ async fn mend(access: &Access, ours: &[Value], secret: &str) -> Answer<Vec<Strin
         )
     });
     Ok(words.collect())
+}
+
+/// The simulated store's half: the topics and bodies that a change raises. A sale saves what it sold, so it tells of products too;
+/// the checkout saves an order before it announces it.
+pub fn told(shop: &mut Shop, change: &ShopChange, now: Timestamp) -> Vec<(&'static str, Value)> {
+    let mut told = Vec::new();
+    let order = |shop: &Shop, id: &RemoteId| shop.orders.get(id).map(|o| order_json(shop, o));
+    match change {
+        ShopChange::OrderCreated(id) => {
+            told.extend(sold(shop, id, now));
+            let body = order(shop, id).into_iter();
+            told.extend(body.flat_map(|b| [("order.updated", b.clone()), ("order.created", b)]));
+        }
+        ShopChange::OrderUpdated(id) => {
+            if shop
+                .orders
+                .get(id)
+                .is_some_and(|o| o.status == SimStatus::Cancelled)
+            {
+                told.extend(sold(shop, id, now));
+            }
+            told.extend(order(shop, id).map(|body| ("order.updated", body)));
+        }
+        ShopChange::ProductCreated(id) => {
+            let product = shop.products.get(id);
+            told.extend(product.map(|p| ("product.created", product_json(shop, p))));
+        }
+        ShopChange::ProductUpdated { product, variant } => {
+            let product = shop.products.get(product);
+            let body = product.map(|p| saved_json(shop, p, variant.as_ref()));
+            told.extend(body.map(|body| ("product.updated", body)));
+        }
+        ShopChange::ProductDeleted(id) => {
+            let product = shop.products.get(id).filter(|p| p.variants.len() > 1);
+            let variations = product.into_iter().flat_map(|p| &p.variants).map(|v| &v.id);
+            let gone = |id: &RemoteId| ("product.deleted", json!({ "id": number(id) }));
+            told.extend(variations.chain([id]).map(gone));
+        }
+        ShopChange::Deauthorized => {
+            shop.memory.insert(REVOKED.to_owned(), now.to_string());
+        }
+    }
+    told
+}
+
+fn sold(shop: &mut Shop, order: &RemoteId, now: Timestamp) -> Vec<(&'static str, Value)> {
+    let lines = shop.orders.get(order).map(|o| o.lines.clone());
+    let lines = lines.unwrap_or_default();
+    for line in &lines {
+        if let Some(product) = shop.products.get_mut(&line.product_id) {
+            product.updated_at = product.updated_at.max(now);
+        }
+    }
+    let saved = lines.iter().filter_map(|line| {
+        let product = shop.products.get(&line.product_id)?;
+        Some((
+            "product.updated",
+            saved_json(shop, product, Some(&line.variant_id)),
+        ))
+    });
+    saved.collect()
+}
+
+/// What is delivered of a saved product: the variation alone when only that was saved.
+fn saved_json(shop: &Shop, product: &SimProduct, variant: Option<&RemoteId>) -> Value {
+    let mut variants = product
+        .variants
+        .iter()
+        .filter(|_| product.variants.len() > 1);
+    match variants.find(|v| Some(&v.id) == variant) {
+        Some(variant) => variation_json(shop, product, variant),
+        None => product_json(shop, product),
+    }
+}
+
+pub fn signed(shop: &Shop, hook: &Subscription, body: &str, now: Timestamp) -> SimDelivery {
+    let key = decoded_secret(&hook.secret);
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(body.as_bytes());
+    let (resource, event) = hook.topic.split_once('.').unwrap_or((&hook.topic, ""));
+    // All of one second share it.
+    let once = hex::encode(Sha256::digest(format!("{}{}", hook.id, now.secs())));
+    SimDelivery {
+        subscription: hook.id,
+        address: hook.address.clone(),
+        topic: hook.topic.clone(),
+        headers: headers([
+            ("content-type", "application/json".to_owned()),
+            ("user-agent", USER_AGENT.to_owned()),
+            ("x-wc-webhook-source", format!("{}/", shop.remote_id)),
+            ("x-wc-webhook-topic", hook.topic.clone()),
+            ("x-wc-webhook-resource", resource.to_owned()),
+            ("x-wc-webhook-event", event.to_owned()),
+            (
+                "x-wc-webhook-signature",
+                STANDARD.encode(mac.finalize().into_bytes()),
+            ),
+            ("x-wc-webhook-id", hook.id.to_string()),
+            ("x-wc-webhook-delivery-id", once[..32].to_owned()),
+        ]),
+        body: body.to_owned().into(),
+    }
+}
+
+pub fn headers<const N: usize>(of: [(&str, String); N]) -> Vec<(String, String)> {
+    of.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn delivery(topic: &str, body: &[u8]) -> VerifiedDelivery {
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"s").unwrap();
+        mac.update(body);
+        let headers = headers([
+            ("x-wc-webhook-topic", topic.to_owned()),
+            (
+                "x-wc-webhook-signature",
+                STANDARD.encode(mac.finalize().into_bytes()),
+            ),
+        ]);
+        let raw = RawDelivery::new(headers, body.to_vec());
+        verify(raw, &WebhookKeys::one("", "s")).unwrap()
+    }
+
+    #[test]
+    fn every_recorded_delivery_is_believed_and_a_changed_one_is_not() {
+        let mut n_read = 0;
+        for file in std::fs::read_dir("fixtures/woocommerce/webhooks").unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let fixture: Value = serde_json::from_str(&text).unwrap();
+            let headers: Vec<(String, String)> =
+                serde_json::from_value(fixture["headers"].clone()).unwrap();
+            let body = fixture["body"].as_str().unwrap().to_owned();
+            let keys = WebhookKeys::one("", fixture["secret"].as_str().unwrap());
+
+            let changed = RawDelivery::new(headers.clone(), body.replacen('1', "2", 1) + " ");
+            let raw = RawDelivery::new(headers, body);
+            let shop = claimed_channel(&raw).unwrap();
+            let believed = verify(raw, &keys).unwrap();
+
+            assert_eq!(verify(changed, &keys).unwrap_err(), Rejected::BadSignature);
+            assert_eq!(shop.as_str(), "https://shop.example.com");
+            assert_eq!(topic(&believed), fixture["topic"].as_str().unwrap());
+            let events = parse(&believed).unwrap().into_iter().map(|event| {
+                json!({
+                    "kind": event.kind, "subject": event.subject,
+                    "version_secs": event.version.map(Timestamp::secs),
+                })
+            });
+            assert_eq!(events.collect::<Value>(), fixture["events"]);
+            n_read += 1;
+        }
+        assert!(n_read > 10);
+    }
+
+    #[test]
+    fn the_creation_ping_is_answered_and_nothing_like_it() {
+        let ping = |body: &str, header: &str| {
+            let headers = vec![(header.to_owned(), "x".to_owned())];
+            handshake(&RawDelivery::new(headers, body.to_owned())).is_some()
+        };
+
+        assert!(ping("webhook_id=12", "content-type"));
+        assert!(!ping("webhook_id=12", "X-WC-Webhook-Topic"));
+        assert!(!ping("webhook_id=", "content-type"));
+        assert!(!ping("webhook_id=12&x=1", "content-type"));
+    }
+
+    #[test]
+    fn a_signed_error_object_is_no_order() {
+        let error = br#"{"code":"woocommerce_rest_cannot_view","message":"x"}"#;
+
+        let read = parse(&delivery("product.restored", error));
+
+        assert!(matches!(read, Err(Malformed::Shape(why)) if why.contains("cannot_view")));
+        let unknown = parse(&delivery("order.eaten", b"{}"));
+        assert_eq!(
+            unknown,
+            Err(Malformed::UnknownTopic("order.eaten".to_owned()))
+        );
+    }
+
+    #[test]
+    fn secrets_are_decoded_as_wordpress_does_it() {
+        let stored = "&amp;lt; &#0038; &#X27; &#x3c; &apos; &AMP; & ;";
+
+        assert_eq!(decoded_secret(stored), "&lt; & ' &#x3c; &apos; &AMP; & ;");
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(
+            topic in prop::sample::select(TOPICS.to_vec()),
+            body in prop_oneof![".{0,40}", r#"\{"(id|arg|code|status)":("x"|-1|\[\]|1\.5|null)\}"#],
+        ) {
+            let _ = parse(&delivery(topic, body.as_bytes()));
+        }
+
+        #[test]
+        fn a_forged_signature_never_panics(signature in ".{0,60}") {
+            let headers = vec![("x-wc-webhook-signature".to_owned(), signature)];
+            let raw = RawDelivery::new(headers, "{}");
+
+            prop_assert!(verify(raw, &WebhookKeys::one("", "s")).is_err());
+        }
+    }
 }
