@@ -6,6 +6,7 @@
 
 mod paging;
 mod shop;
+pub mod wordpress;
 
 pub use paging::{KeysetPage, keyset_page};
 pub use shop::{
