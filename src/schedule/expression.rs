@@ -197,19 +197,14 @@ impl Fields {
                 DAY if text == "?" => Some("*".to_owned()),
                 _ => Some(text.clone()),
             };
-            let alone = |value: &str| {
-                let mut fields = ["0", "0", "0", "*", "*", "*"];
-                fields[index] = value;
-                Schedule::from_str(&fields.join(" ")).is_ok()
+            let Some(translated) = translated.filter(|value| stands_alone(index, value)) else {
+                return Err(ExpressionError::Field {
+                    field,
+                    text,
+                    allowed,
+                });
             };
-            self.0[index] =
-                translated
-                    .filter(|value| alone(value))
-                    .ok_or_else(|| ExpressionError::Field {
-                        field,
-                        text,
-                        allowed,
-                    })?;
+            self.0[index] = translated;
         }
         Ok(self)
     }
@@ -225,13 +220,19 @@ impl Fields {
         let of = |without: &Option<usize>| {
             let mut fields = self.0.clone();
             if let Some(index) = without {
-                fields[*index] = "*".to_owned();
+                fields[*index] = String::from("*");
             }
             let text = fields.join(" ");
             Schedule::from_str(&text).map_err(|_| ExpressionError::Never(text))
         };
         without.iter().map(of).collect()
     }
+}
+
+fn stands_alone(index: usize, value: &str) -> bool {
+    let mut fields = ["0", "0", "0", "*", "*", "*"];
+    fields[index] = value;
+    Schedule::from_str(&fields.join(" ")).is_ok()
 }
 
 fn meaning_of(nickname: &str) -> Option<&'static str> {
