@@ -450,6 +450,27 @@ mod tests {
         assert_eq!(minutes, [Some(2), Some(30), Some(180), Some(720), None]);
     }
 
+    #[test]
+    fn every_handled_type_has_a_fixture_that_means_what_it_says() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiktok_shop/webhooks");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let name = file.unwrap().path().file_stem().unwrap().to_owned();
+            let told = fixture(&format!("webhooks/{}", name.to_str().unwrap()));
+            let headers = serde_json::from_value(told["headers"].clone()).unwrap();
+            let keys = WebhookKeys::one(text(&told, "app_key"), text(&told, "secret"));
+            let raw = RawDelivery::new(headers, text(&told, "body").to_owned());
+
+            assert_eq!(claimed_channel(&raw), Some("7495000000000000777".into()));
+            let delivery = verify(raw, &keys).unwrap();
+            assert_eq!(topic(&delivery), text(&told, "topic"));
+            let events = parse(&delivery).unwrap().into_iter().map(|event| {
+                json!({"kind": event.kind, "subject": event.subject,
+                    "version_secs": event.version.map(Timestamp::secs)})
+            });
+            assert_eq!(events.collect::<Value>(), told["events"], "{name:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
