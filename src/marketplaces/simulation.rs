@@ -4,6 +4,8 @@
 //! subscriptions, tokens. A [`Simulator`] puts one marketplace's protocol in front of it: it answers API
 //! requests and words webhooks. `sandbox` hosts them over HTTP and adds weather.
 
+#[cfg(test)]
+pub mod bridge;
 mod paging;
 mod shop;
 pub mod wordpress;

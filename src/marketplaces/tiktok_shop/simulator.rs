@@ -169,7 +169,9 @@ fn secret<'s>(shop: &'s Shop, name: &str) -> &'s str {
 fn hmac_hex(key: &str, parts: &[&str]) -> String {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
-    parts.iter().for_each(|part| mac.update(part.as_bytes()));
+    for part in parts {
+        mac.update(part.as_bytes());
+    }
     hex::encode(mac.finalize().into_bytes())
 }
 
@@ -481,7 +483,7 @@ fn read_quantity(inventory: &Value) -> Result<i64, Refusal> {
     quantity.ok_or((36_009_004, "The quantity is out of range."))
 }
 
-/// Rupiah from 100 to 100,000,000. Source: the product pricing page.
+/// Rupiah from 100 to 100,000,000, here in hundredths. Source: the product pricing page.
 fn read_price(price: &Value, currency: Currency) -> Result<Money, Refusal> {
     let amount = price["amount"]
         .as_str()
@@ -489,7 +491,7 @@ fn read_price(price: &Value, currency: Currency) -> Result<Money, Refusal> {
     let price = amount
         .and_then(|text| Money::parse(text, currency).ok())
         .ok_or(MISSING_FIELD)?;
-    let is_allowed = (100_00..=100_000_000_00).contains(&price.minor);
+    let is_allowed = (10_000..=10_000_000_000).contains(&price.minor);
     is_allowed
         .then_some(price)
         .ok_or((36_009_004, "The price is out of range."))
