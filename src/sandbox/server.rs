@@ -41,8 +41,7 @@ pub(super) fn serve(listener: TcpListener, shop: SimShop) -> io::Result<Server> 
 
 async fn answer(request: HttpRequest, body: Bytes, shop: web::Data<SimShop>) -> HttpResponse {
     let request = as_seen(&request, body, &shop);
-    let fault = shop.next_fault();
-    let response = shop.answer(&request, fault);
+    let (response, fault) = shop.answer(&request);
     match fault {
         Fault::Truncated => {
             let half = response.body.len() / 2;

@@ -12,7 +12,7 @@ use crate::{
         Marketplace, Secrets,
         simulation::{
             NewLine, Shop, ShopChange, SimDelivery, SimProduct, SimRequest, SimResponse, SimStatus,
-            SimVariant, Subscription,
+            SimVariant, Simulator, Subscription,
         },
     },
 };
@@ -270,37 +270,40 @@ impl SimShop {
         deliveries
     }
 
-    pub(super) fn next_fault(&self) -> Fault {
-        locked(&self.0.forecast).next_answer(&self.weather())
-    }
-
-    /// Answers a request, apart from what [`super::server`] does to the answer on its way.
-    pub(super) fn answer(&self, request: &SimRequest, fault: Fault) -> SimResponse {
+    /// Answers a request; what the fault does to the answer on its way is left to [`super::server`].
+    pub(super) fn answer(&self, request: &SimRequest) -> (SimResponse, Fault) {
+        let (fault, is_ordered) = locked(&self.0.forecast).next_answer(&self.weather());
         self.with(|shop| shop.n_requests += 1);
         let simulator = self.0.marketplace.simulator();
         match fault {
-            Fault::RateLimited(wait) => return simulator.rate_limited(wait),
-            Fault::ServerError => return page_for_people(),
+            Fault::RateLimited(wait) => return (simulator.rate_limited(wait), fault),
+            Fault::ServerError => return (page_for_people(), fault),
             Fault::ExpiredToken => {
                 self.expire_token();
             }
             Fault::Fair | Fault::Dropped | Fault::Truncated => {}
         }
-        let now = self.now();
-        let (response, pings, changes) = self.with(|shop| {
+        let (response, has_rotated) = self.carry_out(request);
+        // Whoever never hears of new tokens is locked out for ever: too harsh for mere weather.
+        let is_spared = has_rotated && !is_ordered;
+        (response, if is_spared { Fault::Fair } else { fault })
+    }
+
+    /// The simulator's answer, and whether it gave new tokens; pings and echoes are queued.
+    fn carry_out(&self, request: &SimRequest) -> (SimResponse, bool) {
+        let (now, simulator) = (self.now(), self.0.marketplace.simulator());
+        let (response, after) = self.with(|shop| {
             let before = Snapshot::of(shop);
             let response = simulator.answer(shop, request, now);
-            let pings = before.new_subscriptions(shop);
-            let pings = pings.flat_map(|subscription| simulator.pings(shop, subscription));
-            (response, pings.collect::<Vec<_>>(), before.changes(shop))
+            (response, before.compared_to(shop, simulator))
         });
-        for ping in pings {
+        for ping in after.pings {
             self.post(Kind::Ping, ping, Duration::ZERO);
         }
-        for change in changes {
+        for change in after.changes {
             self.announce(change);
         }
-        response
+        (response, after.has_rotated)
     }
 
     fn now(&self) -> Timestamp {
@@ -312,11 +315,19 @@ impl SimShop {
     }
 }
 
-/// What a request can change and webhooks tell.
+/// What a request can change that someone has to be told.
 struct Snapshot {
+    secrets: Secrets,
     subscriptions: BTreeSet<(u64, String)>,
     /// Price and quantity of every variant.
     variants: BTreeMap<RemoteId, (i64, i64)>,
+}
+
+/// What a request did.
+struct Aftermath {
+    has_rotated: bool,
+    pings: Vec<SimDelivery>,
+    changes: Vec<ShopChange>,
 }
 
 impl Snapshot {
@@ -324,14 +335,20 @@ impl Snapshot {
         let subscriptions = shop.subscriptions.iter();
         let variants = shop.products.values().flat_map(|p| &p.variants);
         Self {
+            secrets: shop.secrets.clone(),
             subscriptions: subscriptions.map(|s| (s.id, s.address.clone())).collect(),
             variants: variants.map(|v| (v.id.clone(), shown(v))).collect(),
         }
     }
 
-    fn new_subscriptions<'s>(&'s self, shop: &'s Shop) -> impl Iterator<Item = &'s Subscription> {
+    fn compared_to(&self, shop: &Shop, simulator: &dyn Simulator) -> Aftermath {
         let is_new = |s: &&Subscription| !self.subscriptions.contains(&(s.id, s.address.clone()));
-        shop.subscriptions.iter().filter(is_new)
+        let new = shop.subscriptions.iter().filter(is_new);
+        Aftermath {
+            has_rotated: shop.secrets != self.secrets,
+            pings: new.flat_map(|s| simulator.pings(shop, s)).collect(),
+            changes: self.changes(shop),
+        }
     }
 
     /// Marketplaces tell about changes through their API too: whoever pushes stock hears the echo.

@@ -233,9 +233,12 @@ impl Forecast {
         }
     }
 
-    pub fn next_answer(&mut self, weather: &Weather) -> Fault {
-        let ordered = self.answers.pop_front();
-        ordered.unwrap_or_else(|| weather.answer_fault(&mut self.answers_rng))
+    /// The fault, and whether it was ordered.
+    pub fn next_answer(&mut self, weather: &Weather) -> (Fault, bool) {
+        match self.answers.pop_front() {
+            Some(ordered) => (ordered, true),
+            None => (weather.answer_fault(&mut self.answers_rng), false),
+        }
     }
 
     pub fn next_delivery(&mut self, weather: &Weather) -> DeliveryFault {

@@ -119,6 +119,23 @@ async fn an_expired_token_stays_expired_until_it_is_renewed() {
 }
 
 #[tokio::test]
+async fn weather_never_swallows_new_tokens_and_an_order_does() {
+    let mut weather = Weather::calm();
+    weather.truncated = 100;
+    let stage = Stage::set(weather).await;
+    let is_whole = async |path| {
+        let text = stage.get(path).await.unwrap().text().await.unwrap();
+        serde_json::from_str::<Value>(&text).is_ok()
+    };
+
+    let (token, other) = (is_whole("/token").await, is_whole("/").await);
+    stage.shop.next_answers(vec![Fault::Truncated]);
+    let ordered = is_whole("/token").await;
+
+    assert_eq!((token, other, ordered), (true, false, false));
+}
+
+#[tokio::test]
 async fn reads_lag_behind_webhooks_and_then_catch_up() {
     let mut weather = Weather::calm();
     weather.stale_read = 100;

@@ -155,8 +155,8 @@ impl Simulator for Plain {
         shop.secrets.clone()
     }
 
-    /// `POST /subscriptions` with an address as body; `POST /stock` sets every quantity to 7; anything
-    /// else shows the orders' statuses and the request itself.
+    /// `POST /subscriptions` with an address as body; `POST /stock` sets every quantity to 7;
+    /// `/token` gives a new token; anything else shows the orders' statuses and the request itself.
     fn answer(&self, shop: &mut Shop, request: &SimRequest, now: Timestamp) -> SimResponse {
         if shop.token_expires_at.is_some_and(|at| at <= now) {
             return SimResponse::json(401, &json!({"error": "expired"}));
@@ -171,6 +171,10 @@ impl Simulator for Plain {
                 is_active: true,
                 failures: 0,
             });
+        }
+        if request.path == "/token" {
+            let token = format!("token {}", shop.take_ids(1));
+            shop.secrets.set("access_token", token);
         }
         if request.path == "/stock" {
             let variants = shop.products.values_mut().flat_map(|p| &mut p.variants);
