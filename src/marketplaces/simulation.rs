@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 pub mod bridge;
+#[cfg(test)]
+pub mod loopback;
 mod paging;
 mod shop;
 pub mod wordpress;
