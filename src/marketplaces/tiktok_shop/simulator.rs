@@ -132,15 +132,6 @@ impl Simulator for TikTokShopSimulator {
         status == 200
     }
 
-    fn sign(&self, app_key: &str, secret: &str, body: &[u8]) -> Vec<(String, String)> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-            .expect("HMAC takes keys of any length");
-        mac.update(app_key.as_bytes());
-        mac.update(body);
-        let signature = hex::encode(mac.finalize().into_bytes());
-        vec![("authorization".to_owned(), signature)]
-    }
-
     fn rate_limited(&self, retry_after: Option<Duration>) -> SimResponse {
         let message = "Request rate limit exceeded.";
         let body =

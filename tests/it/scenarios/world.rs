@@ -11,7 +11,7 @@ use marketsink::{
     config::{Secret, Settings},
     domain::{MerchantId, OutletId, RemoteId, SkuId, Timestamp},
     marketplaces::{
-        Secrets, find,
+        find,
         simulation::{NewLine, SimStatus},
     },
     reports,
