@@ -3,7 +3,11 @@
 //! Adapters make every request through [`Http::send`], so that pacing, counting, the size limit and the
 //! guard against server-side request forgery hold for all of them.
 
+pub mod batch;
 mod guard;
+pub mod lenient;
+pub mod oauth1;
+pub mod walk;
 
 pub use guard::check_address;
 
