@@ -107,7 +107,7 @@ impl std::fmt::Debug for dyn Marketplace {
 
 /// Every marketplace that marketsink speaks to, in the order in which they are shown.
 pub fn all() -> &'static [&'static dyn Marketplace] {
-    &[&woocommerce::WooCommerce]
+    &[&tiktok_shop::TikTokShop, &woocommerce::WooCommerce]
 }
 
 /// The marketplace with this slug.

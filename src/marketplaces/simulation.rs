@@ -5,10 +5,14 @@
 //! requests and words webhooks. `sandbox` hosts them over HTTP and adds weather.
 
 #[cfg(test)]
+pub mod bridge;
+#[cfg(test)]
 pub mod loopback;
+mod paging;
 mod shop;
 pub mod wordpress;
 
+pub use paging::{KeysetPage, keyset_page};
 pub use shop::{
     NewLine, Shop, ShopChange, SimLine, SimOrder, SimProduct, SimStatus, SimVariant, Subscription,
 };
