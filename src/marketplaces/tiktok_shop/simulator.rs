@@ -101,18 +101,14 @@ impl Simulator for TikTokShopSimulator {
             "data": data,
         })
         .to_string();
-        let signature = hmac_hex(
-            secret(shop, "app_secret"),
-            &[secret(shop, "app_key"), &body],
-        );
+        let (app_key, secret) = (secret(shop, "app_key"), secret(shop, "app_secret"));
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        headers.extend(self.sign(app_key, secret, body.as_bytes()));
         vec![SimDelivery {
             subscription: to.id,
             address: to.address,
             topic: format!("type {kind}"),
-            headers: vec![
-                ("content-type".to_owned(), "application/json".to_owned()),
-                ("authorization".to_owned(), signature),
-            ],
+            headers,
             body: body.into(),
         }]
     }
@@ -130,6 +126,11 @@ impl Simulator for TikTokShopSimulator {
 
     fn is_success(&self, status: u16) -> bool {
         status == 200
+    }
+
+    fn sign(&self, app_key: &str, secret: &str, body: &[u8]) -> Vec<(String, String)> {
+        let signature = hmac_hex(secret, &[app_key.as_bytes(), body]);
+        vec![("authorization".to_owned(), signature)]
     }
 
     fn rate_limited(&self, retry_after: Option<Duration>) -> SimResponse {
@@ -157,11 +158,11 @@ fn secret<'s>(shop: &'s Shop, name: &str) -> &'s str {
     shop.secrets.get(name).unwrap_or_default()
 }
 
-fn hmac_hex(key: &str, parts: &[&str]) -> String {
+fn hmac_hex(key: &str, parts: &[&[u8]]) -> String {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
     for part in parts {
-        mac.update(part.as_bytes());
+        mac.update(part);
     }
     hex::encode(mac.finalize().into_bytes())
 }
@@ -273,7 +274,8 @@ fn signature(shop: &Shop, request: &SimRequest) -> String {
         secret(shop, "app_secret"),
         String::from_utf8_lossy(&request.body),
     );
-    hmac_hex(key, &[key, &request.path, &query, &body, key])
+    let parts = [key, &request.path, &query, &body, key];
+    hmac_hex(key, &parts.map(str::as_bytes))
 }
 
 fn route(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Answer {

@@ -116,6 +116,11 @@ impl Simulator for WooCommerceSimulator {
         }
     }
 
+    fn sign(&self, _app_key: &str, secret: &str, body: &[u8]) -> Vec<(String, String)> {
+        let signature = webhook::signature(secret, body);
+        webhook::headers([("x-wc-webhook-signature", signature)])
+    }
+
     /// WooCommerce has no limit; what stands before it answers with a page.
     fn rate_limited(&self, retry_after: Option<Duration>) -> SimResponse {
         let page = SimResponse {
