@@ -1,23 +1,73 @@
-//! To come.
-use crate::{
-    db::Tx,
-    domain::{ChannelId, MerchantId, Timestamp},
-    marketplaces::Limits,
-};
-#[derive(Debug, thiserror::Error)]
-pub enum ScheduleError {
-    #[error(transparent)]
-    Db(#[from] sea_orm::DbErr),
-}
-pub async fn defaults_for(
-    _: &Tx,
-    _: MerchantId,
-    _: ChannelId,
-    _: &Limits,
-    _: Timestamp,
-) -> Result<(), ScheduleError> {
-    Ok(())
-}
-pub async fn fire_due(_: &crate::db::Db, _: Timestamp) -> Result<Vec<()>, ScheduleError> {
-    Ok(vec![])
+//! Cron: a pure tick, and one fire per schedule and time, whatever the number of processes.
+//!
+//! Every channel has one schedule per [`Task`], in the merchant's time zone. Firing enqueues the task's
+//! work in the same transaction that marks the fire, so that a crash loses neither and repeats neither.
+//!
+//! Owns the tables `schedules` and `schedule_fires`. Schedules of channels that are not active rest, and do
+//! not catch up more than one fire when the channel is active again.
+
+mod expression;
+mod store;
+mod tick;
+
+pub use expression::{Expression, ExpressionError};
+pub use store::{Fired, Schedule, ScheduleError, defaults_for, fire_due, list, set};
+pub use tick::{Entry, Fire, due_fires};
+
+use crate::domain::{ChannelId, Download, ScanKind, Work, job::named};
+use crate::marketplaces::Limits;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+named!(
+    /// What can be scheduled for a channel.
+    Task {
+        /// Walk over all listings; finds the ones that are gone.
+        FullScan = "full_scan",
+        /// Walk over the listings that buyers can find.
+        ActiveScan = "active_scan",
+        /// Walk over the listings that changed since the last scan.
+        UpdatedScan = "updated_scan",
+        /// Look for orders whose webhooks were missed.
+        OrderDownload = "order_download",
+        /// Renew the access token long before it dies.
+        TokenRefresh = "token_refresh",
+    }
+);
+
+impl Task {
+    pub fn work(self) -> Work {
+        match self {
+            Self::FullScan => Work::RunScan {
+                scan: ScanKind::Full,
+            },
+            Self::ActiveScan => Work::RunScan {
+                scan: ScanKind::Active,
+            },
+            Self::UpdatedScan => Work::RunScan {
+                scan: ScanKind::Updated,
+            },
+            Self::OrderDownload => Work::DownloadOrders {
+                orders: Download::Updated,
+            },
+            Self::TokenRefresh => Work::REFRESH_TOKEN,
+        }
+    }
+
+    /// When the task runs unless the merchant says otherwise; `None` when the marketplace has no need of it.
+    /// The minute depends on the channel, so that all channels do not call at once.
+    pub fn default_expression(self, channel: ChannelId, limits: &Limits) -> Option<String> {
+        let spread = |n: i64| channel.0.rem_euclid(n);
+        Some(match self {
+            Self::FullScan => {
+                let hour = 1 + channel.0.div_euclid(60).rem_euclid(4);
+                format!("{} {hour} * * *", spread(60))
+            }
+            Self::ActiveScan => format!("{} */6 * * *", spread(60)),
+            Self::UpdatedScan => format!("{}-59/15 * * * *", spread(15)),
+            Self::OrderDownload => format!("{}-59/10 * * * *", spread(10)),
+            Self::TokenRefresh if !limits.tokens_expire => return None,
+            Self::TokenRefresh => format!("{} * * * *", spread(60)),
+        })
+    }
 }

@@ -43,8 +43,8 @@ async fn the_most_urgent_and_then_the_oldest_run_first(db: Db) {
     let push = Work::PushStock {
         listing: ListingId(1),
     };
-    add(&db, &[scan.clone()], at(0)).await;
-    add(&db, &[push.clone()], at(1)).await;
+    add(&db, std::slice::from_ref(&scan), at(0)).await;
+    add(&db, std::slice::from_ref(&push), at(1)).await;
     add(&db, &[fetch("late")], at(3)).await;
     add(&db, &[fetch("early")], at(2)).await;
     add(&db, &[Work::REFRESH_TOKEN], at(4)).await;

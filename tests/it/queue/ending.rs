@@ -36,10 +36,6 @@ fn failed(retry: Retry) -> Outcome {
     }
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 async fn a_job_that_is_done_stays_done(db: Db) {
     let queue = queue(&db);
     add(&db, &[fetch("1")], at(0)).await;
@@ -76,7 +72,13 @@ async fn a_failed_job_waits_its_backoff_and_its_attempts_are_kept(db: Db) {
 
     let job = claim_one(&queue, now).await;
     finish(&queue, &job, Outcome::Done, now).await;
-    let failure = |n| (n, "failed".to_owned(), some("the shop answered 503"));
+    let failure = |n| {
+        (
+            n,
+            "failed".to_owned(),
+            Some("the shop answered 503".to_owned()),
+        )
+    };
     let expected = [
         failure(1),
         failure(2),
@@ -97,7 +99,7 @@ async fn a_failure_that_cannot_be_helped_ends_the_job_at_once(db: Db) {
     assert_eq!(ended, Ended::Dead);
     let row = &rows(&db).await[0];
     assert_eq!(row.state, "dead");
-    assert_eq!(row.last_error, some("the shop answered 503"));
+    assert_eq!(row.last_error, Some("the shop answered 503".to_owned()));
     assert_eq!(row.finished_at, Some(at(1).micros()));
 }
 
@@ -136,7 +138,7 @@ async fn a_snooze_costs_no_attempt(db: Db) {
 
     let row = &rows(&db).await[0];
     assert_eq!((row.state.as_str(), row.attempts), ("available", 0));
-    assert_eq!(row.last_error, some("the channel is locked"));
+    assert_eq!(row.last_error, Some("the channel is locked".to_owned()));
 }
 
 async fn a_time_named_by_the_other_side_costs_no_attempt(db: Db) {
@@ -150,7 +152,11 @@ async fn a_time_named_by_the_other_side_costs_no_attempt(db: Db) {
     assert_eq!(ended, Ended::Snoozed { until: at(31) });
     assert!(claim(&queue, at(30)).await.is_empty());
     assert_eq!(claim_one(&queue, at(31)).await.attempt, 1);
-    let expected = (1, "snoozed".to_owned(), some("the shop answered 503"));
+    let expected = (
+        1,
+        "snoozed".to_owned(),
+        Some("the shop answered 503".to_owned()),
+    );
     assert_eq!(tries(&queue, job.id).await, [expected]);
 }
 
@@ -166,7 +172,11 @@ async fn a_retry_that_meets_its_newer_twin_is_superseded(db: Db) {
     assert_eq!(states(&db).await, ["superseded", "available"]);
     let twin = claim_one(&queue, at(2)).await;
     assert_eq!((twin.attempt, twin.id == old.id), (1, false));
-    let expected = (1, "superseded".to_owned(), some("the shop answered 503"));
+    let expected = (
+        1,
+        "superseded".to_owned(),
+        Some("the shop answered 503".to_owned()),
+    );
     assert_eq!(tries(&queue, old.id).await, [expected]);
 }
 
