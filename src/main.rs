@@ -1,3 +1,8 @@
 //! The `marketsink` program: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    marketsink::cli::run().await
+}

@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     config::Settings,
     db::{self, DatabaseOptions, Db},
+    domain::JobKind,
     inbox::{Inbox, Writer, WriterOptions},
     marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys, tiktok_shop::TikTokShop},
     queue::{Queue, QueueOptions},
@@ -98,13 +99,18 @@ impl App {
 
     /// A worker of this process that takes all kinds of work.
     pub fn worker(&self) -> Worker {
+        self.worker_of(Vec::new())
+    }
+
+    /// A worker of this process that takes these kinds of work only; all, when there are none.
+    pub fn worker_of(&self, kinds: Vec<JobKind>) -> Worker {
         let settings = &self.settings.worker;
         let options = WorkerOptions {
             name: worker_name(),
             concurrency: settings.concurrency,
             claim: settings.claim,
             poll: settings.poll,
-            kinds: Vec::new(),
+            kinds,
         };
         Worker::new(self.queue.clone(), self.sync.clone(), options)
     }

@@ -1,1 +1,88 @@
-//! To come.
+//! The commands.
+//!
+//! One file per group of commands. Answers go to standard output, logs and errors to standard error. A command
+//! that fails says in one line what failed, why, and what to do; `--json` makes every answer one JSON document.
+
+mod context;
+mod demo;
+mod output;
+mod serve;
+mod setup;
+
+pub use demo::DemoArgs;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use context::Context;
+use std::{path::PathBuf, process::ExitCode};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  it worked
+  1  it failed, or the answer is no
+  2  the command line was not understood
+
+Settings come from marketsink.toml, from the file that --config or MARKETSINK_CONFIG names, and from
+MARKETSINK_* variables; `marketsink config` shows what holds.
+
+Examples:
+  marketsink demo
+  marketsink channel add woocommerce --url https://shop.example.com --secret consumer_key=- --secret consumer_secret=-
+  marketsink orders show 1042";
+
+#[derive(Debug, Parser)]
+#[command(name = "marketsink", version, about, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The settings file, instead of marketsink.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Whose channels, orders and stock
+    #[arg(long, global = true, value_name = "NAME", default_value = crate::accounts::DEFAULT_MERCHANT)]
+    merchant: String,
+    /// Answer with one JSON document
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::ServeArgs),
+    Demo(DemoArgs),
+    Migrate(setup::MigrateArgs),
+    Config(setup::ConfigArgs),
+}
+
+/// Runs the command that the process was called with.
+pub async fn run() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    match obey(global, command).await {
+        Ok(code) => code,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The tree of commands with their options and help.
+pub fn commands() -> clap::Command {
+    Cli::command()
+}
+
+async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
+    let context = || Context::load(&global);
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => serve::run(&context()?, &args).await,
+        Command::Migrate(_) => setup::migrate(&context()?).await,
+        Command::Config(_) => setup::config(&context()?),
+    }
+}

@@ -166,6 +166,17 @@ pub async fn undurable_settings(db: &DatabaseConnection) -> Result<Vec<String>, 
     Ok(faults)
 }
 
+/// The steps that [`migrate`] would take now, in order. Writes nothing.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn pending_steps(db: &Db) -> Result<Vec<String>, DbError> {
+    let pending = Migrator::get_pending_migrations_read_only(&db.read)
+        .await
+        .map_err(DbError::Migrate)?;
+    Ok(pending.iter().map(|step| step.name().to_owned()).collect())
+}
+
 /// Brings the schema up to date; safe to run from many processes at once.
 ///
 /// # Errors

@@ -8,7 +8,7 @@
 
 mod connect;
 
-pub use connect::{DatabaseOptions, DbError, migrate, undurable_settings};
+pub use connect::{DatabaseOptions, DbError, migrate, pending_steps, undurable_settings};
 
 use sea_orm::{
     DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,

@@ -1,0 +1,108 @@
+//! What every command begins with: the settings, the merchant, the opened app.
+
+use super::Global;
+use crate::accounts;
+use crate::app::App;
+use crate::channels::{self, Channel, ChannelError};
+use crate::clock::Clock;
+use crate::config::{self, Effective, Provenance, Settings, Source};
+use crate::domain::{ChannelId, MerchantId, Timestamp};
+use crate::telemetry;
+use anyhow::{Context as _, bail};
+
+/// Settings, and the options that every command takes.
+#[derive(Debug)]
+pub struct Context {
+    pub settings: Settings,
+    provenance: Provenance,
+    pub merchant: String,
+    pub json: bool,
+}
+
+/// An app that is opened and works nothing off, for one merchant.
+#[derive(Debug)]
+pub struct Session {
+    pub app: App,
+    pub merchant: MerchantId,
+}
+
+impl Context {
+    /// # Errors
+    /// Every problem of the settings at once.
+    pub fn load(global: &Global) -> anyhow::Result<Self> {
+        let (settings, provenance) =
+            Settings::load(global.config.as_deref(), config::environment())?;
+        Ok(Self {
+            settings,
+            provenance,
+            merchant: global.merchant.clone(),
+            json: global.json,
+        })
+    }
+
+    /// Every setting with where it comes from; secrets are hidden.
+    pub fn effective(&self) -> Vec<Effective> {
+        self.provenance.effective()
+    }
+
+    /// Logs as the settings say: for commands that run until they are told to stop.
+    pub fn log(&self) {
+        telemetry::start(&self.settings.log);
+    }
+
+    /// Logs warnings and errors only, unless the settings say otherwise: for commands with an answer.
+    pub fn log_quietly(&self) {
+        let mut log = self.settings.log.clone();
+        let is_default =
+            |setting: &Effective| setting.key == "log.filter" && setting.source == Source::Default;
+        if self.effective().iter().any(is_default) {
+            "warn".clone_into(&mut log.filter);
+        }
+        telemetry::start(&log);
+    }
+
+    /// Opens everything and starts nothing.
+    ///
+    /// # Errors
+    /// When a setting does not work in practice.
+    pub async fn open(&self) -> anyhow::Result<App> {
+        self.log_quietly();
+        App::build(self.settings.clone(), Clock::system()).await
+    }
+
+    /// The same for a merchant that is known already.
+    ///
+    /// # Errors
+    /// When there is no such merchant.
+    pub async fn session(&self) -> anyhow::Result<Session> {
+        let app = self.open().await?;
+        let merchant = accounts::merchant_named(&app.db, &self.merchant).await?;
+        Ok(Session { app, merchant })
+    }
+}
+
+impl Session {
+    pub fn now(&self) -> Timestamp {
+        self.app.clock.now()
+    }
+
+    /// A channel of the merchant, removed ones included.
+    ///
+    /// # Errors
+    /// When the merchant has no such channel.
+    pub async fn channel(&self, id: i64) -> anyhow::Result<Channel> {
+        match channels::load(self.app.db.read(), ChannelId(id)).await {
+            Ok(channel) if channel.merchant == self.merchant => Ok(channel),
+            Ok(_) | Err(ChannelError::Unknown(_)) => {
+                bail!("there is no channel {id}; `marketsink channel list` shows those there are")
+            }
+            Err(error) => Err(error).with_context(|| format!("channel {id} could not be read")),
+        }
+    }
+
+    /// # Errors
+    /// When the database does not close.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.app.close().await
+    }
+}
