@@ -10,7 +10,7 @@ use crate::{
 use std::time::Duration;
 
 /// A token renewed so recently is not renewed again: many jobs meet an expired token at once.
-const JUST_RENEWED: Duration = Duration::from_secs(60);
+const JUST_RENEWED: Duration = Duration::from_secs(5);
 
 impl Sync {
     /// Renews the access token when a third of its life is left, or at once when a call found it expired.
