@@ -4,6 +4,10 @@
 //! subscriptions, tokens. A [`Simulator`] puts one marketplace's protocol in front of it: it answers API
 //! requests and words webhooks. `sandbox` hosts them over HTTP and adds weather.
 
+#[cfg(test)]
+pub mod bridge;
+#[cfg(test)]
+pub mod loopback;
 mod paging;
 mod shop;
 pub mod wordpress;

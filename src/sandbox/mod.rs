@@ -1,9 +1,9 @@
 //! Simulated marketplaces with weather: for the demo, for tests, for integrators.
 //!
-//! - [`Sandbox`] hosts shops over HTTP on loopback, one port each, because signatures cover the path.
-//! - [`SimShop`] changes a shop as buyers and sellers do; its webhooks go out through the [`Courier`].
-//! - [`Weather`] decides what goes wrong on the way; a seed reproduces it.
-//! - [`Driver`] is a shopkeeper and a crowd of buyers in one, for the demo.
+//! - `Sandbox` hosts shops over HTTP on loopback, one port each, because signatures cover the path.
+//! - `SimShop` changes a shop as buyers and sellers do; its webhooks go out through the `Courier`.
+//! - `Weather` decides what goes wrong on the way; a seed reproduces it.
+//! - `Driver` is a shopkeeper and a crowd of buyers in one, for the demo.
 //!
 //! The protocols are not here: each marketplace's `simulator.rs` has its own.
 

@@ -5,5 +5,6 @@ mod architecture;
 mod contract;
 mod queue;
 mod sandbox;
+mod scenarios;
 mod schedule;
 mod support;

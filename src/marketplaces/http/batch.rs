@@ -115,22 +115,22 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn entry(path: &str, id: u64, units: i64) -> Option<Entry> {
+    fn entry(path: &str, id: u64, units: i64) -> Entry {
         let (path, body) = (path.to_owned(), json!({ "id": id, "units": units }));
-        Some(Entry { path, id, body })
+        Entry { path, id, body }
     }
 
     #[test]
     fn entries_are_sent_together_unless_they_contradict_each_other() {
         let entries = [
-            entry("a", 1, 5),
-            entry("b", 1, 5),
+            Some(entry("a", 1, 5)),
+            Some(entry("b", 1, 5)),
             None,
-            entry("a", 2, 5),
-            entry("a", 1, 5),
-            entry("b", 7, 1),
-            entry("b", 7, 2),
-            entry("a", 3, 5),
+            Some(entry("a", 2, 5)),
+            Some(entry("a", 1, 5)),
+            Some(entry("b", 7, 1)),
+            Some(entry("b", 7, 2)),
+            Some(entry("a", 3, 5)),
         ];
 
         let (batches, at_odds) = plan(&entries, 2);
@@ -151,7 +151,7 @@ mod tests {
             marketplace: "x",
             retry_after: None,
         };
-        let entries = [entry("a", 1, 5), entry("b", 2, 5)];
+        let entries = [Some(entry("a", 1, 5)), Some(entry("b", 2, 5))];
         let (batches, _) = plan(&entries, 100);
         let mut all = Answers::new(2, &down);
         let mut some = Answers::new(2, &down);

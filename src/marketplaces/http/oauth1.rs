@@ -103,9 +103,10 @@ pub fn authorized(
     once: (&str, i64),
 ) -> Request {
     let is_private = url.scheme() == "https";
-    let query = match is_private {
-        true => query.to_vec(),
-        false => signed((method.as_str(), url.as_str()), query, consumer, once),
+    let query = if is_private {
+        query.to_vec()
+    } else {
+        signed((method.as_str(), url.as_str()), query, consumer, once)
     };
     url.set_query((!query.is_empty()).then_some(&query_string(&query)));
     let request = Request {

@@ -255,9 +255,10 @@ pub fn list(request: &SimRequest, mut rows: Vec<Row>) -> Result<SimResponse, Ref
         (page < pages).then(|| link(page + 1, "next")),
     ];
     let links: Vec<String> = links.into_iter().flatten().collect();
-    Ok(match links.is_empty() {
-        true => answer,
-        false => answer.header("link", links.join(", ")),
+    Ok(if links.is_empty() {
+        answer
+    } else {
+        answer.header("link", links.join(", "))
     })
 }
 
@@ -281,9 +282,10 @@ fn filter_by_date(request: &SimRequest, rows: &mut Vec<Row>) -> Result<(), Refus
             } else {
                 row.created_at
             };
-            match name.ends_with("after") {
-                true => its.secs() > at.secs(),
-                false => its.secs() < at.secs(),
+            if name.ends_with("after") {
+                its.secs() > at.secs()
+            } else {
+                its.secs() < at.secs()
             }
         });
     }
@@ -297,4 +299,90 @@ pub fn only_fields(request: &SimRequest, mut object: Value) -> Value {
         map.retain(|name, _| fields.contains(&name.as_str()));
     }
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::Currency, marketplaces::http::oauth1::Consumer};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_795_400_400);
+
+    fn request(origin: &str, query: &[(&str, &str)]) -> SimRequest {
+        let query = query
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        SimRequest {
+            method: "GET".to_owned(),
+            origin: origin.to_owned(),
+            path: "/wp-json/wc/v3/orders".to_owned(),
+            query: query.collect(),
+            headers: vec![],
+            body: bytes::Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn a_signed_request_is_admitted_once_and_in_time() {
+        let mut shop = Shop::new("1".into(), "x", Currency::from_code("IDR").unwrap(), 1);
+        shop.secrets.set("consumer_key", "ck_1");
+        shop.secrets.set("consumer_secret", "cs_1");
+        let mut ask = |origin: &str, secret: &str, nonce: &str, at: Timestamp| {
+            let mut asked = request(origin, &[]);
+            let url = format!("{origin}{}", asked.path).parse().unwrap();
+            let consumer = Consumer {
+                key: "ck_1",
+                secret,
+            };
+            let sent =
+                oauth1::authorized(reqwest::Method::GET, url, &[], consumer, (nonce, at.secs()));
+            asked.query = sent.url.query_pairs().into_owned().collect();
+            asked.headers = sent
+                .headers
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v))
+                .collect();
+            admit(&mut shop, &asked, NOW).is_ok()
+        };
+        let late = NOW - Duration::from_secs(OAUTH_WINDOW + 1);
+
+        assert!(ask("http://a.example", "cs_1", "a", NOW));
+        assert!(!ask("http://a.example", "cs_1", "a", NOW));
+        assert!(!ask("http://a.example", "cs_1", "b", late));
+        assert!(!ask("http://a.example", "cs_2", "c", NOW));
+        assert!(ask("https://a.example", "cs_1", "a", NOW));
+        assert!(!ask("https://a.example", "cs_2", "a", NOW));
+    }
+
+    #[test]
+    fn date_filters_are_exclusive_and_wrong_with_a_zone() {
+        let listed = |after: &str, in_gmt: &str| {
+            let query = [
+                ("modified_after", after),
+                ("dates_are_gmt", in_gmt),
+                ("_fields", "id"),
+            ];
+            let row = Row {
+                id: 1,
+                created_at: NOW,
+                modified_at: NOW,
+                json: json!({ "id": 1, "x": 2 }),
+            };
+            let answer = list(&request("http://a.example", &query), vec![row]).unwrap();
+            String::from_utf8(answer.body.to_vec()).unwrap()
+        };
+
+        assert_eq!(gmt(NOW), "2026-11-23T02:20:00");
+        assert_eq!(listed("2026-11-23T02:19:59", "true"), r#"[{"id":1}]"#);
+        assert_eq!(listed("2026-11-23T02:20:00", "true"), "[]");
+        assert_eq!(listed("2026-11-22T20:00:00Z", "true"), "[]");
+        assert_eq!(listed("2026-11-22T20:00:00Z", "false"), r#"[{"id":1}]"#);
+    }
+
+    #[test]
+    fn json_is_escaped_as_php_does_it() {
+        let written = php_json(&json!({ "a": "x/é😀" }));
+
+        assert_eq!(written, r#"{"a":"x\/\u00e9\ud83d\ude00"}"#);
+    }
 }

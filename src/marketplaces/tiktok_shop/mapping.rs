@@ -214,13 +214,13 @@ struct PlatformStatus {
 struct RemoteSku {
     id: Id,
     seller_sku: Option<String>,
-    price: Option<Price>,
+    price: Option<ShownPrice>,
     inventory: Option<Vec<Inventory>>,
     status_info: Option<PlatformStatus>,
 }
 
 #[derive(Deserialize)]
-struct Price {
+struct ShownPrice {
     currency: String,
     sale_price: Option<String>,
     tax_exclusive_price: Option<String>,
@@ -316,7 +316,7 @@ fn in_all_warehouses(inventory: &[Inventory]) -> i64 {
 }
 
 /// Before promotions. Local sellers' lists tell it as the price without tax.
-fn price(price: Price) -> Result<Option<Money>, String> {
+fn price(price: ShownPrice) -> Result<Option<Money>, String> {
     let text = filled(price.sale_price.as_deref()).or(filled(price.tax_exclusive_price.as_deref()));
     let Some(text) = text else { return Ok(None) };
     let currency = Currency::from_code(&price.currency).map_err(|e| e.to_string())?;

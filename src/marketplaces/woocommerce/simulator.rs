@@ -6,18 +6,17 @@
 
 use super::{NAME, webhook};
 use crate::{
-    domain::{Currency, Money, ProductState, RemoteId, Timestamp},
+    domain::{Currency, Money, RemoteId, Timestamp},
     marketplaces::{
         Secrets,
         http::lenient::{id, text, whole},
         simulation::{
-            Shop, ShopChange, SimDelivery, SimOrder, SimProduct, SimRequest, SimResponse,
-            Simulator, Subscription,
+            Shop, ShopChange, SimDelivery, SimRequest, SimResponse, Simulator, Subscription,
             wordpress::{
                 self, Row, error,
                 objects::{
-                    hook_json, is_counted, number, order_json, product_json, state, status,
-                    variation_json,
+                    hook_json, is_counted, order_json, order_rows, product_json, product_rows,
+                    variation_json, variation_rows,
                 },
                 php_json,
             },
@@ -313,61 +312,6 @@ fn found(shop: &Shop, wanted: &str, parent: Option<&str>) -> Result<Value, SimRe
     }
 }
 
-fn order_rows(shop: &Shop, request: &SimRequest, now: Timestamp) -> Vec<Row> {
-    let wanted: Vec<&str> = request
-        .param("status")
-        .unwrap_or("any")
-        .split(',')
-        .collect();
-    let orders = shop.orders.values().map(|order| order.as_shown(now));
-    let listed = orders.filter(|order| wanted.contains(&"any") || wanted.contains(&status(order)));
-    let row = |order: &SimOrder| Row {
-        id: number(&order.id),
-        created_at: order.placed_at,
-        modified_at: order.updated_at,
-        json: order_json(shop, order),
-    };
-    listed.map(row).collect()
-}
-
-fn is_listed(request: &SimRequest, product: &SimProduct) -> bool {
-    match request.param("status").unwrap_or("any") {
-        "any" => product.state != ProductState::Gone,
-        one => one == state(product),
-    }
-}
-
-fn product_rows(shop: &Shop, request: &SimRequest) -> Vec<Row> {
-    let listed = shop
-        .products
-        .values()
-        .filter(|product| is_listed(request, product));
-    listed
-        .map(|product| row(product, &product.id, product_json(shop, product)))
-        .collect()
-}
-
-/// None for simple and for unknown products.
-fn variation_rows(shop: &Shop, product: &str, request: &SimRequest) -> Vec<Row> {
-    let product = shop.products.get(&RemoteId::from(product));
-    let Some(product) = product.filter(|p| p.variants.len() > 1 && is_listed(request, p)) else {
-        return vec![];
-    };
-    let variants = product.variants.iter();
-    variants
-        .map(|v| row(product, &v.id, variation_json(shop, product, v)))
-        .collect()
-}
-
-fn row(product: &SimProduct, id: &RemoteId, json: Value) -> Row {
-    Row {
-        id: number(id),
-        created_at: product.created_at,
-        modified_at: product.updated_at,
-        json,
-    }
-}
-
 fn create_hook(shop: &mut Shop, body: &Value) -> Answer {
     let field = |name| text(body, name).unwrap_or_default().to_owned();
     let (topic, address) = (field("topic"), field("delivery_url"));
@@ -415,104 +359,79 @@ fn save_hook(shop: &mut Shop, entry: &Value) -> Result<Value, SimResponse> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::{
-        clock::Clock,
-        domain::{ChannelId, Window},
-        marketplaces::{
-            Access, Marketplace, OrderQuery, PriceChange, ProductQuery, ProductScope, RawDelivery,
-            StockLevel, WebhookKeys, access::Unpaced, http::Http, simulation::NewLine,
-            woocommerce::WooCommerce,
+    use crate::marketplaces::{
+        Marketplace, RawDelivery, WebhookKeys,
+        simulation::{
+            NewLine, SimStatus,
+            loopback::{self, Shared},
         },
+        woocommerce::WooCommerce,
     };
     use std::sync::{Arc, Mutex};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    const NOW: Timestamp = Timestamp::from_secs(1_795_400_400);
-    type Shared = Arc<Mutex<Shop>>;
+    pub const NOW: Timestamp = Timestamp::from_secs(1_795_400_400);
+    pub const TEA: &str = "101";
+    pub const WOO: WooCommerce = WooCommerce;
 
-    fn store() -> Shop {
+    /// Tea is product 101; coffee is 103, with the variations 104 and 105.
+    pub fn store() -> Shared {
         let mut shop = WooCommerceSimulator.open_shop(7, "Toko & Co", NOW);
         shop.add_product("Teh", &[("Teh", Some("TEH"), 1_250_000, 7)], NOW);
         let sizes = [
             ("250g", Some("K250"), 9_800_000, 5),
             ("1kg", None, 35_000_000, 5),
         ];
-        shop.add_product("Kopi", &sizes, NOW);
-        shop
+        shop.add_product("Kopi & Gula", &sizes, NOW);
+        Arc::new(Mutex::new(shop))
     }
 
-    fn request(text: &str, origin: &str) -> SimRequest {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let mut lines = head.lines();
-        let mut first = lines.next().unwrap().split(' ');
-        let method = first.next().unwrap().to_owned();
-        let url = url::Url::parse(&format!("{origin}{}", first.next().unwrap())).unwrap();
-        let headers = lines.filter_map(|line| line.split_once(": "));
-        SimRequest {
-            method,
-            origin: origin.to_owned(),
-            path: url.path().to_owned(),
-            query: url.query_pairs().into_owned().collect(),
-            headers: headers
-                .map(|(k, v)| (k.to_ascii_lowercase(), v.to_owned()))
-                .collect(),
-            body: body.to_owned().into(),
-        }
+    pub fn order(shop: &Shared, variant: &str, quantity: i64, at: Timestamp) -> RemoteId {
+        let line = NewLine {
+            variant_id: variant.into(),
+            quantity,
+        };
+        let mut shop = shop.lock().unwrap();
+        shop.place_order(NAME, SimStatus::Paid, &[line], at)
+            .unwrap()
     }
 
-    /// Hosts the store on a local port, one request a connection.
-    async fn host(shop: Shared) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        let root = origin.clone();
-        tokio::spawn(async move {
-            while let Ok((mut socket, _)) = listener.accept().await {
-                let mut text = String::new();
-                loop {
-                    let mut part = [0_u8; 4096];
-                    let n = socket.read(&mut part).await.unwrap();
-                    text.push_str(std::str::from_utf8(&part[..n]).unwrap());
-                    let Some((head, body)) = text.split_once("\r\n\r\n") else {
-                        continue;
-                    };
-                    let length = head
-                        .lines()
-                        .find_map(|l| l.strip_prefix("content-length: "));
-                    if body.len() >= length.map_or(0, |n| n.parse().unwrap()) {
-                        break;
-                    }
-                }
-                let request = request(&text, &root);
-                let answer = WooCommerceSimulator.answer(&mut shop.lock().unwrap(), &request, NOW);
-                let headers: String = answer
-                    .headers
+    #[tokio::test]
+    async fn subscribing_twice_mends_and_doubles_nothing() {
+        let shop = store();
+        let access = loopback::host(&WooCommerceSimulator, &shop, NOW).await;
+        let address = "https://hooks.example.com/x";
+
+        let first = WOO.subscribe(&access, address, "first1").await.unwrap();
+        let topic = |d: &SimDelivery| d.topic == "order.created";
+        let id = order(&shop, "104", 1, NOW);
+        let change = ShopChange::OrderCreated(id);
+        let sent = WooCommerceSimulator.webhooks(&mut shop.lock().unwrap(), &change, NOW);
+        let sent = sent.into_iter().find(topic).unwrap();
+        for _ in 0..7 {
+            assert!(
+                shop.lock()
+                    .unwrap()
+                    .subscriptions
                     .iter()
-                    .map(|(k, v)| format!("{k}: {v}\r\n"))
-                    .collect();
-                let (status, length) = (answer.status, answer.body.len());
-                let head = format!(
-                    "HTTP/1.1 {status} x\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
-                );
-                socket.write_all(head.as_bytes()).await.unwrap();
-                socket.write_all(&answer.body).await.unwrap();
-            }
-        });
-        origin
-    }
-
-    async fn access(shop: &Shared) -> Access {
-        let api: url::Url = host(shop.clone()).await.parse().unwrap();
-        Access {
-            channel: ChannelId(1),
-            shop: "".into(),
-            auth: api.clone(),
-            api,
-            secrets: WooCommerceSimulator.credentials(&shop.lock().unwrap()),
-            http: Http::new(true, Duration::from_secs(5)),
-            pace: Arc::new(Unpaced),
-            clock: Clock::standing(NOW),
+                    .all(|hook| hook.is_active)
+            );
+            WooCommerceSimulator.delivered(&mut shop.lock().unwrap(), &sent, false);
         }
+        let second = WOO.subscribe(&access, address, "second2").await.unwrap();
+
+        assert_eq!(first.len(), 11);
+        assert_eq!(second, ["switched order.created on again: it was disabled"]);
+        let mut shop = shop.lock().unwrap();
+        assert_eq!(shop.subscriptions.len(), 11);
+        let again = WooCommerceSimulator.webhooks(&mut shop, &change, NOW);
+        for delivery in &again {
+            assert!(delivery.body.is_ascii() && !delivery.body.windows(3).any(|w| w == b"://"));
+            let raw = RawDelivery::new(delivery.headers.clone(), delivery.body.clone());
+            let believed = WOO.verify(raw, &WebhookKeys::one("", "second2")).unwrap();
+            assert_eq!(WOO.parse(&believed).unwrap().len(), 1);
+        }
+        assert_eq!(again.len(), 3);
     }
 }

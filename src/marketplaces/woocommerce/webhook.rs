@@ -355,7 +355,17 @@ fn saved_json(shop: &Shop, product: &SimProduct, variant: Option<&RemoteId>) -> 
     }
 }
 
+/// `base64(HMAC-SHA256(secret, body))`, as the store reckons it.
+pub fn signature(secret: &str, body: &[u8]) -> String {
+    let key = decoded_secret(secret);
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(body);
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
 pub fn signed(shop: &Shop, hook: &Subscription, body: &str, now: Timestamp) -> SimDelivery {
+    let signature = signature(&hook.secret, body.as_bytes());
     let (resource, event) = hook.topic.split_once('.').unwrap_or((&hook.topic, ""));
     // All of one second share it.
     let once = hex::encode(Sha256::digest(format!("{}{}", hook.id, now.secs())));
@@ -370,24 +380,12 @@ pub fn signed(shop: &Shop, hook: &Subscription, body: &str, now: Timestamp) -> S
             ("x-wc-webhook-topic", hook.topic.clone()),
             ("x-wc-webhook-resource", resource.to_owned()),
             ("x-wc-webhook-event", event.to_owned()),
-            (
-                "x-wc-webhook-signature",
-                signature(&hook.secret, body.as_bytes()),
-            ),
+            ("x-wc-webhook-signature", signature),
             ("x-wc-webhook-id", hook.id.to_string()),
             ("x-wc-webhook-delivery-id", once[..32].to_owned()),
         ]),
         body: body.to_owned().into(),
     }
-}
-
-/// The value of the signature header.
-pub fn signature(secret: &str, body: &[u8]) -> String {
-    let key = decoded_secret(secret);
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(body);
-    STANDARD.encode(mac.finalize().into_bytes())
 }
 
 pub fn headers<const N: usize>(of: [(&str, String); N]) -> Vec<(String, String)> {
@@ -404,10 +402,7 @@ mod tests {
         mac.update(body);
         let headers = headers([
             ("x-wc-webhook-topic", topic.to_owned()),
-            (
-                "x-wc-webhook-signature",
-                signature(&hook.secret, body.as_bytes()),
-            ),
+            ("x-wc-webhook-signature", signature),
         ]);
         let raw = RawDelivery::new(headers, body.to_vec());
         verify(raw, &WebhookKeys::one("", "s")).unwrap()

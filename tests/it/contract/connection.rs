@@ -1,6 +1,7 @@
 //! Connecting: which shop it is, and its webhook subscriptions.
 
 use super::Stage;
+use marketsink::marketplaces::simulation::{ShopChange, SimStatus, Subscription};
 
 #[tokio::test]
 async fn connecting_tells_the_shop_and_its_platforms() {
@@ -52,19 +53,32 @@ async fn subscribing_twice_changes_nothing_the_second_time() {
     }
 }
 
+/// More failures in a row than any marketplace puts up with.
+const MANY: usize = 30;
+
 #[tokio::test]
 async fn a_subscription_that_was_switched_off_is_mended() {
     for stage in Stage::every().await {
         stage.subscribe().await;
-        stage
-            .shop
-            .with(|shop| shop.subscriptions[0].is_active = false);
+        let (now, simulator) = (stage.clock.now(), stage.marketplace.simulator());
+        let order = stage.order(&[("MUG", 1)], SimStatus::Paid);
+        let n_off = |stage: &Stage| {
+            let is_off = |s: &&Subscription| !s.is_active;
+            stage
+                .shop
+                .with(|shop| shop.subscriptions.iter().filter(is_off).count())
+        };
+        stage.shop.with(|shop| {
+            let change = ShopChange::OrderCreated(order);
+            for delivery in simulator.webhooks(shop, &change, now) {
+                (0..MANY).for_each(|_| simulator.delivered(shop, &delivery, false));
+            }
+        });
+        let n_were_off = n_off(&stage);
 
-        stage.subscribe_again().await;
+        let changed = stage.subscribe_again().await;
 
-        let all_active = stage
-            .shop
-            .with(|shop| shop.subscriptions.iter().all(|s| s.is_active));
-        assert!(all_active, "{}", stage.slug());
+        assert_eq!(n_off(&stage), 0, "{}", stage.slug());
+        assert_eq!(changed.is_empty(), n_were_off == 0, "{}", stage.slug());
     }
 }

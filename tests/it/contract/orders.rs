@@ -171,12 +171,13 @@ async fn units_that_were_called_off_are_not_open() {
 
         let order = read_order(&stage, &id).await;
 
+        // Some take the units out of the line, others keep them and say so.
         let read = lines_read(&order);
-        let units: Vec<_> = read
+        let open: Vec<_> = read
             .iter()
-            .map(|(sku, l)| (sku.as_str(), l.0, l.1))
+            .map(|(sku, (quantity, cancelled, _))| (sku.as_str(), quantity - cancelled))
             .collect();
-        assert_eq!(units, [("MUG", 3, 1), ("TEA-25", 2, 0)], "{slug}");
+        assert_eq!(open, [("MUG", 2), ("TEA-25", 2)], "{slug}");
         assert_eq!(order.standing.document, Document::Invoice, "{slug}");
     }
 }

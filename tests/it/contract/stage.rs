@@ -17,7 +17,8 @@ use std::{sync::Arc, time::Duration};
 
 /// Where subscriptions send to; nothing listens there, and nothing is sent.
 pub const ADDRESS: &str = "http://127.0.0.1:9/webhooks/here";
-const SECRET: &str = "chosen-by-us-and-invented";
+// Letters and digits: WooCommerce would change anything else.
+const SECRET: &str = "ChosenByUsAndInvented0123456789";
 
 pub struct Stage {
     pub marketplace: &'static dyn Marketplace,

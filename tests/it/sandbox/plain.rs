@@ -173,8 +173,8 @@ impl Simulator for Plain {
             });
         }
         if request.path == "/token" {
-            shop.secrets
-                .set("access_token", format!("token {}", shop.take_ids(1)));
+            let token = format!("token {}", shop.take_ids(1));
+            shop.secrets.set("access_token", token);
         }
         if request.path == "/stock" {
             let variants = shop.products.values_mut().flat_map(|p| &mut p.variants);

@@ -33,13 +33,41 @@ macro_rules! databases {
 }
 pub(crate) use databases;
 
+/// The same for `async fn name(url: String)`: scenarios open the database themselves, as the program does.
+macro_rules! scenarios {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                crate::support::database::at_sqlite(super::$name);
+            })+
+        }
+
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                crate::support::database::at_postgres(super::$name);
+            })+
+        }
+    };
+}
+pub(crate) use scenarios;
+
 pub fn on_sqlite<F: Future<Output = ()>>(body: impl FnOnce(Db) -> F) {
-    let dir = tempfile::tempdir().expect("a directory for the test");
-    let url = format!("sqlite:{}", dir.path().join("test.db").display());
-    runtime().block_on(async { body(fresh(url).await).await });
+    at_sqlite(|url| async { body(fresh(url).await).await });
 }
 
 pub fn on_postgres<F: Future<Output = ()>>(body: impl FnOnce(Db) -> F) {
+    at_postgres(|url| async { body(fresh(url).await).await });
+}
+
+pub fn at_sqlite<F: Future<Output = ()>>(body: impl FnOnce(String) -> F) {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let url = format!("sqlite:{}", dir.path().join("test.db").display());
+    runtime().block_on(async { body(url).await });
+}
+
+pub fn at_postgres<F: Future<Output = ()>>(body: impl FnOnce(String) -> F) {
     let Ok(url) = std::env::var(VARIABLE) else {
         eprintln!("left out: {VARIABLE} is not set");
         return;
@@ -49,7 +77,7 @@ pub fn on_postgres<F: Future<Output = ()>>(body: impl FnOnce(Db) -> F) {
     let joint = if url.contains('?') { '&' } else { '?' };
     let own_url = format!("{url}{joint}options=-csearch_path%3D{schema}");
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        runtime().block_on(async { body(fresh(own_url).await).await });
+        runtime().block_on(async { body(own_url).await });
     }));
     administer(&url, &format!("drop schema {schema} cascade"));
     if let Err(panic) = outcome {

@@ -3,4 +3,4 @@
 pub mod builders;
 pub mod database;
 
-pub(crate) use database::databases;
+pub(crate) use database::{databases, scenarios};

@@ -5,17 +5,72 @@
 //!
 //! Source: WooCommerce 10.5.2, REST API v3, and a running store, read 2026-11-23.
 
-use super::{gmt, local};
+use super::{Row, gmt, local};
 use crate::{
     domain::{Money, ProductState, RemoteId, Timestamp},
     marketplaces::simulation::{
-        Shop, SimLine, SimOrder, SimProduct, SimStatus, SimVariant, Subscription,
+        Shop, SimLine, SimOrder, SimProduct, SimRequest, SimStatus, SimVariant, Subscription,
     },
 };
 use serde_json::{Value, json};
 
 /// Before a variant's id in a shop's memory: its stock is not counted.
 pub const UNCOUNTED: &str = "uncounted:";
+
+pub fn order_rows(shop: &Shop, request: &SimRequest, now: Timestamp) -> Vec<Row> {
+    let wanted: Vec<&str> = request
+        .param("status")
+        .unwrap_or("any")
+        .split(',')
+        .collect();
+    let orders = shop.orders.values().map(|order| order.as_shown(now));
+    let listed = orders.filter(|order| wanted.contains(&"any") || wanted.contains(&status(order)));
+    let row = |order: &SimOrder| Row {
+        id: number(&order.id),
+        created_at: order.placed_at,
+        modified_at: order.updated_at,
+        json: order_json(shop, order),
+    };
+    listed.map(row).collect()
+}
+
+fn is_listed(request: &SimRequest, product: &SimProduct) -> bool {
+    match request.param("status").unwrap_or("any") {
+        "any" => product.state != ProductState::Gone,
+        one => one == state(product),
+    }
+}
+
+pub fn product_rows(shop: &Shop, request: &SimRequest) -> Vec<Row> {
+    let listed = shop
+        .products
+        .values()
+        .filter(|product| is_listed(request, product));
+    listed
+        .map(|product| row(product, &product.id, product_json(shop, product)))
+        .collect()
+}
+
+/// None for simple and for unknown products.
+pub fn variation_rows(shop: &Shop, product: &str, request: &SimRequest) -> Vec<Row> {
+    let product = shop.products.get(&RemoteId::from(product));
+    let Some(product) = product.filter(|p| p.variants.len() > 1 && is_listed(request, p)) else {
+        return vec![];
+    };
+    let variants = product.variants.iter();
+    variants
+        .map(|v| row(product, &v.id, variation_json(shop, product, v)))
+        .collect()
+}
+
+fn row(product: &SimProduct, id: &RemoteId, json: Value) -> Row {
+    Row {
+        id: number(id),
+        created_at: product.created_at,
+        modified_at: product.updated_at,
+        json,
+    }
+}
 
 pub fn number(id: &RemoteId) -> u64 {
     id.as_str().parse().unwrap_or(0)
@@ -120,10 +175,11 @@ fn sku(product: &SimProduct, variant: &SimVariant) -> String {
 }
 
 fn parent_sku(product: &SimProduct) -> String {
-    let is_variable = product.variants.len() > 1;
-    is_variable
-        .then(|| format!("PARENT-{}", product.id))
-        .unwrap_or_default()
+    if product.variants.len() > 1 {
+        format!("PARENT-{}", product.id)
+    } else {
+        String::new()
+    }
 }
 
 pub fn product_json(shop: &Shop, product: &SimProduct) -> Value {

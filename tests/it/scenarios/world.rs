@@ -1,0 +1,277 @@
+//! A whole world in one test: two simulated shops, their marketplaces, and marketsink between them.
+//!
+//! Time stands still until a test moves it; nothing happens unless a test asks for it. So a scenario does
+//! the same each time, and ends in one snapshot of the whole state.
+
+use marketsink::{
+    accounts,
+    app::{App, Roles, Running},
+    catalog,
+    clock::Clock,
+    config::{Secret, Settings},
+    domain::{MerchantId, OutletId, RemoteId, SkuId, Timestamp},
+    marketplaces::{
+        find,
+        simulation::{NewLine, SimStatus},
+    },
+    reports,
+    sandbox::{Sandbox, SimShop, Weather},
+    schedule, stock,
+    sync::{Connect, Connected},
+};
+use std::{net::TcpListener, time::Duration};
+
+/// 2026-11-23 02:20:00 UTC, a quiet morning in Jakarta.
+pub const START: Timestamp = Timestamp::from_secs(1_795_400_400);
+
+/// Units of every SKU at the start, in the books and in both shops.
+pub const OPENING: i64 = 10;
+
+pub struct World {
+    pub running: Running,
+    pub sandbox: Sandbox,
+    pub clock: Clock,
+    pub tiktok: SimShop,
+    pub woo: SimShop,
+    pub merchant: MerchantId,
+    pub outlet: OutletId,
+}
+
+impl World {
+    /// Two shops that sell the same mug and tea, both connected, scanned and in step.
+    pub async fn open(url: String) -> Self {
+        let world = Self::unconnected(url).await;
+        world.stock_shops().await;
+        world.connect_all().await;
+        world.settle().await;
+        world
+    }
+
+    pub async fn unconnected(url: String) -> Self {
+        let clock = Clock::standing(START);
+        let sandbox = Sandbox::new(clock.clone(), Weather::calm(), 1);
+        let tiktok = sandbox
+            .open(find("tiktok_shop").unwrap(), 1, "Toko Contoh")
+            .await;
+        let woo = sandbox
+            .open(find("woocommerce").unwrap(), 2, "Kedai Contoh")
+            .await;
+        let (tiktok, woo) = (tiktok.unwrap(), woo.unwrap());
+        let app = App::build_hasty(settings(url, &tiktok), clock.clone(), 1_000.0).await;
+        let running = app.unwrap().start(Roles::INGEST).unwrap();
+        let tx = running.app.db.write_tx().await.unwrap();
+        let merchant = accounts::open_merchant(&tx, "default", "Asia/Jakarta", START)
+            .await
+            .unwrap();
+        let outlet = accounts::open_outlet(&tx, merchant, "Main", START)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        Self {
+            running,
+            sandbox,
+            clock,
+            tiktok,
+            woo,
+            merchant,
+            outlet,
+        }
+    }
+
+    /// Starts the program again over the same database, as after a crash or a restart.
+    pub async fn restarted(self) -> Self {
+        let settings = self.running.app.settings.clone();
+        let address = self.running.address;
+        self.running.stop().await.unwrap();
+        let app = App::build_hasty(settings, self.clock.clone(), 1_000.0)
+            .await
+            .unwrap();
+        let running = app.start(Roles::INGEST).unwrap();
+        assert_eq!(
+            running.address, address,
+            "marketplaces find us where we were"
+        );
+        Self { running, ..self }
+    }
+
+    /// Ends the servers.
+    pub async fn close(self) {
+        self.sandbox.stop().await;
+        self.running.stop().await.unwrap();
+    }
+
+    pub async fn stock_shops(&self) {
+        for shop in [&self.tiktok, &self.woo] {
+            let now = self.clock.now();
+            shop.with(|shop| {
+                shop.add_product("Mug", &[("", Some("MUG"), 5_500_000, OPENING)], now);
+                let tea = [
+                    ("25 bags", Some("TEA-25"), 1_850_000, OPENING),
+                    ("100 bags", Some("TEA-100"), 6_200_000, OPENING),
+                ];
+                shop.add_product("Tea", &tea, now);
+            });
+        }
+        for sku in ["MUG", "TEA-25", "TEA-100"] {
+            self.set_stock(sku, OPENING).await;
+        }
+    }
+
+    pub async fn set_stock(&self, code: &str, units: i64) {
+        let now = self.clock.now();
+        let tx = self.running.app.db.write_tx().await.unwrap();
+        let (sku, _) = catalog::create_sku(&tx, self.merchant, code, code, now)
+            .await
+            .unwrap();
+        let at = (sku, self.outlet);
+        stock::set_on_hand(&tx, self.merchant, at, units, "opening count", now)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    pub async fn connect_all(&self) {
+        self.connect(&self.tiktok).await;
+        self.connect(&self.woo).await;
+    }
+
+    pub async fn connect(&self, shop: &SimShop) -> Vec<Connected> {
+        let is_woo = shop.marketplace().slug() == "woocommerce";
+        let connect = Connect {
+            merchant: self.merchant,
+            outlet: self.outlet,
+            marketplace: shop.marketplace(),
+            base_url: is_woo.then(|| shop.origin()),
+            secrets: shop.credentials(),
+            expires_at: shop.with(|shop| shop.token_expires_at),
+            name: None,
+            public_url: self.address(),
+        };
+        let connected = self.running.app.sync.connect(connect).await.unwrap();
+        for one in &connected {
+            assert!(one.webhooks.is_ok(), "{:?}", one.webhooks);
+        }
+        connected
+    }
+
+    /// Where marketsink listens.
+    pub fn address(&self) -> String {
+        format!("http://{}", self.running.address)
+    }
+
+    /// Sends every webhook that is due, and works off every job that is due.
+    pub async fn work(&self) {
+        self.sandbox.courier().deliver_due().await;
+        self.running.app.worker().run_due().await.unwrap();
+    }
+
+    /// Lets time pass until everything has been sent, worked off and pushed: five minutes, in small steps.
+    pub async fn settle(&self) {
+        for _ in 0..30 {
+            self.work().await;
+            self.clock.advance(Duration::from_secs(10));
+        }
+        self.work().await;
+    }
+
+    /// Lets time pass and fires what the schedules say.
+    pub async fn pass(&self, span: Duration) {
+        self.clock.advance(span);
+        schedule::fire_due(&self.running.app.db, self.clock.now())
+            .await
+            .unwrap();
+        self.settle().await;
+    }
+
+    /// A buyer orders at a shop.
+    pub fn order(&self, shop: &SimShop, status: SimStatus, wanted: &[(&str, i64)]) -> RemoteId {
+        self.order_on(shop, shop.marketplace().slug(), status, wanted)
+    }
+
+    pub fn order_on(
+        &self,
+        shop: &SimShop,
+        platform: &'static str,
+        status: SimStatus,
+        wanted: &[(&str, i64)],
+    ) -> RemoteId {
+        let lines: Vec<NewLine> = wanted
+            .iter()
+            .map(|(sku, quantity)| NewLine {
+                variant_id: variant(shop, sku),
+                quantity: *quantity,
+            })
+            .collect();
+        shop.place_order(platform, status, &lines)
+            .expect("the shop has it in stock")
+    }
+
+    /// What a shop shows buyers of a SKU.
+    pub fn shown(&self, shop: &SimShop, sku: &str) -> i64 {
+        shop.with(|shop| shop.variant_by_sku(sku).unwrap().quantity)
+    }
+
+    /// What the books say is available of a SKU.
+    pub async fn available(&self, code: &str) -> i64 {
+        let db = self.running.app.db.read();
+        let sku: SkuId = catalog::find_sku(db, self.merchant, code)
+            .await
+            .unwrap()
+            .unwrap();
+        let levels = stock::levels(db, self.merchant).await.unwrap();
+        levels
+            .iter()
+            .find(|level| level.sku == sku)
+            .map_or(0, |level| level.available)
+    }
+
+    /// Books and both shops agree on every SKU, in every unit.
+    pub async fn assert_in_step(&self) {
+        for sku in ["MUG", "TEA-25", "TEA-100"] {
+            let books = self.available(sku).await;
+            assert_eq!(self.shown(&self.tiktok, sku), books, "{sku} at TikTok Shop");
+            assert_eq!(self.shown(&self.woo, sku), books, "{sku} at WooCommerce");
+        }
+    }
+
+    /// The whole state as text; names that vary from run to run are not in it.
+    pub async fn state(&self) -> String {
+        reports::state_text(&self.running.app.queue, self.merchant)
+            .await
+            .unwrap()
+    }
+}
+
+pub fn variant(shop: &SimShop, sku: &str) -> RemoteId {
+    shop.with(|shop| {
+        shop.variant_by_sku(sku)
+            .expect("the shop lists it")
+            .id
+            .clone()
+    })
+}
+
+fn settings(url: String, tiktok: &SimShop) -> Settings {
+    let mut settings = Settings::default();
+    let app = tiktok.credentials();
+    settings.database.url = url;
+    settings.database.allow_undurable = true;
+    settings.database.connections = 4;
+    settings.http.listen = free_address();
+    settings.http.workers = 1;
+    settings.sync.allow_private_hosts = true;
+    settings.sync.timeout = Duration::from_secs(5);
+    settings.secrets.key = Some(Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="));
+    settings.tiktok_shop.app_key = app.get("app_key").map(str::to_owned);
+    settings.tiktok_shop.app_secret = app.get("app_secret").map(Secret::new);
+    settings.tiktok_shop.api_url = tiktok.origin();
+    settings.tiktok_shop.auth_url = tiktok.origin();
+    settings
+}
+
+/// A port that was free a moment ago: the address must be known before the server starts, and stay the same
+/// over a restart.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
