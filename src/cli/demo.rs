@@ -1,5 +1,6 @@
 //! The demo: everything at once, against simulated shops.
 
+use crate::sandbox::Weather;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use std::process::ExitCode;
@@ -36,6 +37,16 @@ pub enum WeatherName {
     Breezy,
     /// Worse than any real day
     Stormy,
+}
+
+impl WeatherName {
+    pub fn weather(self) -> Weather {
+        match self {
+            Self::Calm => Weather::calm(),
+            Self::Breezy => Weather::breezy(),
+            Self::Stormy => Weather::stormy(),
+        }
+    }
 }
 
 /// # Errors
