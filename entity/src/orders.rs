@@ -38,6 +38,8 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub content_hash: String,
     pub placed_at: i64,
+    /// The goods had left before the shop was connected: they were not in the opening count.
+    pub left_before: bool,
     /// What found it first.
     #[sea_orm(column_type = "Text")]
     pub source: String,

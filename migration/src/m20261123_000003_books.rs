@@ -113,6 +113,7 @@ fn tables() -> Vec<Table> {
                 int("version"),
                 text("content_hash"),
                 int("placed_at"),
+                flag("left_before"),
                 text("source"),
                 text("attention").null(),
                 int("first_seen_at"),

@@ -17,7 +17,7 @@ pub use store::{
 };
 
 use crate::{
-    domain::{ChannelId, MerchantId, OutletId, RemoteId},
+    domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp},
     marketplaces::{self, Marketplace},
 };
 use entity::channels;
@@ -121,6 +121,7 @@ pub struct Channel {
     pub state: ChannelState,
     pub state_reason: Option<String>,
     pub settings: ChannelSettings,
+    pub connected_at: Timestamp,
 }
 
 impl Channel {
@@ -185,6 +186,7 @@ impl TryFrom<channels::Model> for Channel {
             state,
             state_reason: row.state_reason,
             settings,
+            connected_at: Timestamp::from_micros(row.created_at),
         })
     }
 }

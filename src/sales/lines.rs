@@ -108,7 +108,9 @@ async fn write_line(
         allocated: allocated - held_before.0,
         shipped: shipped - held_before.1,
     };
-    let moves = change.allocated != 0 || change.shipped != 0;
+    // What had left before the shop was connected was not in the opening count; what of it comes back is new.
+    let left_before = order.left_before && change.shipped > 0;
+    let moves = !left_before && (change.allocated != 0 || change.shipped != 0);
     let revision = before.as_ref().map_or(0, |row| row.revision) + i64::from(moves);
     let is_new = before.is_none();
     let mut row = match before {

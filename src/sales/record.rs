@@ -7,7 +7,7 @@ use super::{
 use crate::{
     channels::{self, Channel, ChannelError},
     db::Tx,
-    domain::{Document, Order, OrderId, Source, Timestamp},
+    domain::{Document, Fulfilment, Order, OrderId, Source, Timestamp},
     stock::{self, SoldOn},
 };
 use entity::{order_lines, order_steps, orders};
@@ -202,9 +202,15 @@ async fn write_order(
     row.outlet_id = Set(channel.outlet.0);
     row.remote_id = Set(order.remote_id.to_string());
     row.placed_at = Set(order.placed_at.micros());
+    row.left_before = Set(has_left_before(recording.connection, order, plan));
     row.source = Set(recording.source.as_str().to_owned());
     row.first_seen_at = Set(now.micros());
     row.insert(tx).await
+}
+
+/// Goods that had left when the shop was connected are not in the merchant's opening count.
+fn has_left_before(connection: &Channel, order: &Order, plan: &Plan) -> bool {
+    plan.standing.fulfilment == Fulfilment::Sent && order.version < connection.connected_at
 }
 
 async fn write_steps(

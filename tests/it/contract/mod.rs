@@ -3,6 +3,8 @@
 //! Each test walks over `marketplaces::all()`, so a new marketplace inherits them with its line in the list.
 
 mod connection;
+mod courier;
+mod driven;
 mod faults;
 mod fixture;
 mod forgery;

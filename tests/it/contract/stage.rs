@@ -26,7 +26,7 @@ pub struct Stage {
     pub shop: SimShop,
     pub access: Access,
     /// Serves the shop as long as the stage stands.
-    _sandbox: Sandbox,
+    pub sandbox: Sandbox,
 }
 
 impl Stage {
@@ -66,7 +66,7 @@ impl Stage {
             clock,
             shop,
             access,
-            _sandbox: sandbox,
+            sandbox,
         }
     }
 
@@ -103,10 +103,14 @@ impl Stage {
 
     /// Subscribes to webhooks and returns the keys that they are signed with.
     pub async fn subscribe(&self) -> WebhookKeys {
+        self.subscribe_to(ADDRESS).await
+    }
+
+    pub async fn subscribe_to(&self, address: &str) -> WebhookKeys {
         let slug = self.slug();
         let changed = self
             .marketplace
-            .subscribe(&self.access, ADDRESS, SECRET)
+            .subscribe(&self.access, address, SECRET)
             .await;
         changed.unwrap_or_else(|error| panic!("{slug}: {error}"));
         match self.marketplace.limits().webhook_address {

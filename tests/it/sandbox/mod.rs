@@ -4,7 +4,7 @@ mod answers;
 mod deliveries;
 mod driver;
 mod plain;
-mod receiver;
+pub mod receiver;
 mod weather;
 
 use marketsink::{

@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use marketsink::marketplaces::simulation::SimStatus::{
     Arranged, Completed, Delivered, Paid, Shipped, Unpaid,
 };
+use std::time::Duration;
 
 scenarios!(a_happy_day, a_shop_is_read_whole_when_it_is_connected,);
 
@@ -13,12 +14,16 @@ async fn a_shop_is_read_whole_when_it_is_connected(url: String) {
     let world = World::unconnected(url).await;
     world.stock_shops().await;
     let before = world.order(&world.woo, Paid, &[("MUG", 1)]);
+    world.clock.advance(Duration::from_secs(3_600));
 
     world.connect_all().await;
     world.settle().await;
 
     let state = world.state().await;
-    assert!(state.contains(before.as_str()), "{state}");
+    assert!(
+        state.contains(&format!("woocommerce {before} [processing] invoice")),
+        "{state}"
+    );
     assert_snapshot!("connected", state);
     world.close().await;
 }
@@ -30,7 +35,11 @@ async fn a_happy_day(url: String) {
     let at_tokopedia = world.order_on(&world.tiktok, "tokopedia", Paid, &[("TEA-100", 1)]);
     let at_woo = world.order(&world.woo, Paid, &[("MUG", 1)]);
     world.settle().await;
-    world.assert_in_step().await;
+    // TikTok Shop reserves what nobody has paid for yet; our books do not, unless the channel wants that.
+    assert_eq!(
+        world.shown(&world.tiktok, "TEA-25"),
+        world.available("TEA-25").await - 1
+    );
     for status in [Paid, Arranged, Shipped, Delivered, Completed] {
         world.tiktok.move_order(&at_tiktok, status);
         world.tiktok.move_order(&at_tokopedia, status);

@@ -1,0 +1,105 @@
+//! Webhooks on the whole way: registered by the client, sent by the sandbox, judged by the adapter.
+
+use super::Stage;
+use crate::sandbox::receiver::Receiver;
+use marketsink::{
+    marketplaces::simulation::{ShopChange, SimStatus},
+    sandbox::{DeliveryFault, Forgery},
+};
+
+#[tokio::test]
+async fn a_ping_is_answered_and_forgotten() {
+    for stage in Stage::every().await {
+        let receiver = Receiver::open();
+        stage.subscribe_to(&receiver.address()).await;
+
+        stage.sandbox.courier().settle().await;
+
+        let received = receiver.take();
+        assert_eq!(received.len() as u64, stage.sandbox.ledger().pings);
+        for ping in received {
+            let answer = stage.marketplace.handshake(&ping);
+            let status = answer.map(|answer| answer.status);
+            assert!(status.is_some_and(|s| s == 200), "{}", stage.slug());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_arrives_is_believed_and_what_is_forged_is_not() {
+    for stage in Stage::every().await {
+        let slug = stage.slug();
+        let receiver = Receiver::open();
+        let keys = stage.subscribe_to(&receiver.address()).await;
+        stage.sandbox.courier().settle().await;
+        receiver.take();
+
+        stage.shop.next_deliveries(vec![DeliveryFault::Doubled]);
+        let order = stage.order(&[("MUG", 1)], SimStatus::Paid);
+        for forgery in [Forgery::FlippedBit, Forgery::WrongSecret] {
+            let change = ShopChange::OrderUpdated(order.clone());
+            stage.shop.forge(&change, forgery);
+        }
+        stage.sandbox.courier().settle().await;
+
+        let received = receiver.take();
+        let n_received = received.len() as u64;
+        let verdicts = received.into_iter().map(|raw| {
+            assert!(stage.marketplace.handshake(&raw).is_none(), "{slug}");
+            stage.marketplace.verify(raw, &keys)
+        });
+        let (believed, refused): (Vec<_>, Vec<_>) = verdicts.partition(Result::is_ok);
+        let ledger = stage.sandbox.ledger();
+        assert_eq!(refused.len() as u64, ledger.forged, "{slug}");
+        assert_eq!(believed.len() as u64, ledger.sent, "{slug}");
+        assert_eq!(n_received, ledger.sent + ledger.forged, "{slug}");
+        assert!(
+            ledger.forged >= 2 && ledger.doubled == 1,
+            "{slug}: {ledger:?}"
+        );
+        let mut keys: Vec<_> = believed
+            .iter()
+            .flatten()
+            .map(|delivery| stage.marketplace.delivery_key(delivery).0)
+            .collect();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(
+            keys.len() as u64,
+            ledger.raised,
+            "{slug}: a doubled delivery has one key"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_push_of_our_own_comes_back_as_an_echo_or_not_at_all() {
+    for stage in Stage::every().await {
+        let slug = stage.slug();
+        let receiver = Receiver::open();
+        let keys = stage.subscribe_to(&receiver.address()).await;
+        stage.sandbox.courier().settle().await;
+        receiver.take();
+        let mug = stage.product_of("MUG");
+        let ids = std::slice::from_ref(&mug);
+        let read = stage.marketplace.products_by_id(&stage.access, ids).await;
+        let variant = read.unwrap().remove(0).variants.remove(0);
+        let level = marketsink::marketplaces::StockLevel {
+            product_id: mug.clone(),
+            variant_id: variant.remote_id,
+            quantity: 12,
+            push_ref: variant.push_ref,
+        };
+
+        let pushed = stage.marketplace.set_stock(&stage.access, &[level]).await;
+        stage.sandbox.courier().settle().await;
+
+        assert_eq!(pushed, Ok(vec![Ok(())]), "{slug}");
+        for raw in receiver.take() {
+            let believed = stage.marketplace.verify(raw, &keys).unwrap();
+            for event in stage.marketplace.parse(&believed).unwrap() {
+                assert_eq!(event.subject.as_ref(), Some(&mug), "{slug}");
+            }
+        }
+    }
+}
