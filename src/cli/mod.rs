@@ -3,11 +3,23 @@
 //! One file per group of commands. Answers go to standard output, logs and errors to standard error. A command
 //! that fails says in one line what failed, why, and what to do; `--json` makes every answer one JSON document.
 
+mod channel;
 mod context;
+mod deliveries;
 mod demo;
+mod doctor;
+mod follow;
+mod orders;
 mod output;
+mod sandbox;
+mod scan;
+mod schedule;
+mod secrets;
 mod serve;
 mod setup;
+mod state;
+mod stock;
+mod webhook;
 
 pub use demo::DemoArgs;
 
@@ -56,8 +68,24 @@ pub(crate) struct Global {
 enum Command {
     Serve(serve::ServeArgs),
     Demo(DemoArgs),
+    Sandbox(sandbox::SandboxArgs),
     Migrate(setup::MigrateArgs),
+    #[command(subcommand)]
+    Channel(channel::ChannelCommand),
+    Scan(scan::ScanArgs),
+    #[command(subcommand)]
+    Orders(orders::OrdersCommand),
+    #[command(subcommand)]
+    Deliveries(deliveries::DeliveriesCommand),
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
+    #[command(subcommand)]
+    Stock(stock::StockCommand),
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
+    State(state::StateArgs),
     Config(setup::ConfigArgs),
+    Doctor(doctor::DoctorArgs),
 }
 
 /// Runs the command that the process was called with.
@@ -82,6 +110,16 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(&context()?, &args).await,
+        Command::Sandbox(args) => sandbox::run(&context()?, &args).await,
+        Command::Channel(command) => channel::run(&context()?, command).await,
+        Command::Scan(args) => scan::run(&context()?, &args).await,
+        Command::Orders(command) => orders::run(&context()?, command).await,
+        Command::Deliveries(command) => deliveries::run(&context()?, command).await,
+        Command::Webhook(command) => webhook::run(&context()?, command).await,
+        Command::Stock(command) => stock::run(&context()?, command).await,
+        Command::Schedule(command) => schedule::run(&context()?, command).await,
+        Command::State(_) => state::run(&context()?).await,
+        Command::Doctor(_) => doctor::run(&global).await,
         Command::Migrate(_) => setup::migrate(&context()?).await,
         Command::Config(_) => setup::config(&context()?),
     }

@@ -1,0 +1,236 @@
+//! `deliveries`: webhooks as they were received.
+
+use super::{
+    context::{Context, Session},
+    output::{Table, at, dash, or_dash, say, say_json},
+};
+use crate::domain::ChannelId;
+use crate::inbox::{self, DeliveryFilter, Verdict};
+use anyhow::{Context as _, anyhow};
+use clap::{Args, Subcommand};
+use entity::{deliveries, events};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Characters of a hidden header that are shown: enough to compare two, too few to use one.
+const SHOWN: usize = 6;
+
+/// Webhooks as they were received: list, show, replay
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  marketsink deliveries list --verdict unreadable")]
+pub enum DeliveriesCommand {
+    List(ListArgs),
+    Show(ShowArgs),
+    Replay(ReplayArgs),
+}
+
+/// Lists deliveries, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Verdicts: accepted, ignored, unknown_topic, unreadable, unknown_channel, parked
+
+Examples:
+  marketsink deliveries list
+  marketsink deliveries list --channel 1 --verdict unreadable
+  marketsink deliveries list --subject 1042 --json")]
+pub struct ListArgs {
+    /// Only of this channel
+    #[arg(long, value_name = "ID")]
+    channel: Option<i64>,
+    /// Only with this verdict
+    #[arg(long, value_parser = verdict)]
+    verdict: Option<Verdict>,
+    /// Only those that name this order or product
+    #[arg(long, value_name = "NUMBER")]
+    subject: Option<String>,
+    /// Only those before this delivery: the next page
+    #[arg(long, value_name = "ID")]
+    before: Option<i64>,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    limit: u64,
+}
+
+/// Shows one delivery: headers, events, body. The body holds the buyer's data
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  marketsink deliveries show 17")]
+pub struct ShowArgs {
+    id: i64,
+}
+
+/// Takes deliveries up again as if they had just come
+///
+/// The work reads the present, so an old delivery cannot bring an old state back.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  marketsink deliveries replay 17 18 19")]
+pub struct ReplayArgs {
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<i64>,
+}
+
+fn verdict(text: &str) -> Result<Verdict, String> {
+    Verdict::parse(text).ok_or_else(|| {
+        let known: Vec<_> = Verdict::ALL
+            .iter()
+            .map(|verdict| verdict.as_str())
+            .collect();
+        format!("there are {}", known.join(", "))
+    })
+}
+
+pub async fn run(context: &Context, command: DeliveriesCommand) -> anyhow::Result<ExitCode> {
+    let session = context.session().await?;
+    match command {
+        DeliveriesCommand::List(args) => list(context, &session, args).await?,
+        DeliveriesCommand::Show(args) => show(context, &session, args.id).await?,
+        DeliveriesCommand::Replay(args) => replay(context, &session, &args.ids).await?,
+    }
+    session.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(context: &Context, session: &Session, args: ListArgs) -> anyhow::Result<()> {
+    let filter = DeliveryFilter {
+        channel: args.channel.map(ChannelId),
+        verdict: args.verdict.map(|verdict| verdict.as_str().to_owned()),
+        subject: args.subject,
+        before: args.before,
+    };
+    let rows = inbox::deliveries(&session.app.db, session.merchant, &filter, args.limit).await?;
+    if context.json {
+        return say_json(&rows.iter().map(summary).collect::<Vec<_>>());
+    }
+    let mut table = Table::new(&[
+        "id",
+        "received",
+        "channel",
+        "marketplace",
+        "topic",
+        "verdict",
+    ]);
+    for row in &rows {
+        table.row([
+            row.id.to_string(),
+            at(row.received_at),
+            or_dash(row.channel_id),
+            row.marketplace.clone(),
+            row.topic.clone(),
+            row.verdict.clone(),
+        ]);
+    }
+    table.say("no such delivery");
+    Ok(())
+}
+
+fn summary(row: &deliveries::Model) -> Value {
+    json!({
+        "id": row.id,
+        "channel": row.channel_id,
+        "marketplace": row.marketplace,
+        "topic": row.topic,
+        "verdict": row.verdict,
+        "received_at": at(row.received_at),
+        "body_bytes": row.body.len(),
+    })
+}
+
+async fn find(session: &Session, id: i64) -> anyhow::Result<deliveries::Model> {
+    inbox::delivery(&session.app.db, session.merchant, id)
+        .await?
+        .ok_or_else(|| {
+            anyhow!("there is no delivery {id}; `marketsink deliveries list` shows those there are")
+        })
+}
+
+async fn show(context: &Context, session: &Session, id: i64) -> anyhow::Result<()> {
+    let row = find(session, id).await?;
+    let events = inbox::events_of(session.app.db.read(), session.merchant, id).await?;
+    let headers = shown_headers(&row);
+    let body = String::from_utf8_lossy(&row.body);
+    let parsed: Option<Value> = serde_json::from_str(&body).ok();
+    if context.json {
+        let mut shown = summary(&row);
+        shown["headers"] = json!(headers);
+        shown["events"] = json!(events);
+        shown["body"] = parsed.unwrap_or_else(|| json!(body));
+        return say_json(&shown);
+    }
+    say(format!(
+        "delivery {} of {} on {}: {} ({})",
+        row.id,
+        at(row.received_at),
+        row.marketplace,
+        row.topic,
+        row.verdict
+    ));
+    for (name, value) in headers {
+        say(format!("  {name}: {value}"));
+    }
+    for event in &events {
+        say(format!("  event: {}", event_text(event)));
+    }
+    say("body (it holds the buyer's data: share it with care)");
+    match parsed {
+        Some(parsed) => say(serde_json::to_string_pretty(&parsed)?),
+        None => say(body),
+    }
+    Ok(())
+}
+
+fn event_text(event: &events::Model) -> String {
+    let kind = event.kind.replace('_', " ");
+    let subject = event.subject.clone().unwrap_or_else(dash);
+    format!("{kind} {subject}, {}", event.state)
+}
+
+/// Signatures and credentials are shortened.
+fn shown_headers(row: &deliveries::Model) -> Vec<(String, String)> {
+    let headers: Vec<(String, String)> = serde_json::from_str(&row.headers).unwrap_or_default();
+    let is_hidden = |name: &str| {
+        [
+            "authorization",
+            "signature",
+            "cookie",
+            "token",
+            "secret",
+            "hmac",
+        ]
+        .iter()
+        .any(|word| name.to_ascii_lowercase().contains(word))
+    };
+    let shown = |(name, value): (String, String)| {
+        if is_hidden(&name) {
+            let beginning: String = value.chars().take(SHOWN).collect();
+            let length = value.chars().count();
+            (name, format!("{beginning}… ({length} characters)"))
+        } else {
+            (name, value)
+        }
+    };
+    headers.into_iter().map(shown).collect()
+}
+
+async fn replay(context: &Context, session: &Session, ids: &[i64]) -> anyhow::Result<()> {
+    let mut done = Vec::new();
+    for id in ids {
+        let row = find(session, *id).await?;
+        let tx = session.app.db.write_tx().await?;
+        let replayed = inbox::replay(&tx, session.merchant, row, session.now())
+            .await
+            .with_context(|| format!("delivery {id} could not be taken up"))?;
+        tx.commit().await?;
+        session.app.queue.wake();
+        if !context.json {
+            say(format!(
+                "delivery {id}: {}, {} jobs wait",
+                replayed.verdict, replayed.jobs
+            ));
+        }
+        done.push(json!({"id": id, "verdict": replayed.verdict, "jobs": replayed.jobs}));
+    }
+    if context.json {
+        return say_json(&done);
+    }
+    say("`marketsink serve` does the work");
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! `orders`: downloading them, and telling all that is known about one.
+
+mod download;
+mod fetches;
+mod numbers;
+mod show;
+
+use super::context::Context;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// Fetches orders, and tells where one is and why
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  marketsink orders show 1042\n  marketsink orders download 1")]
+pub enum OrdersCommand {
+    Download(download::DownloadArgs),
+    Show(show::ShowArgs),
+}
+
+pub async fn run(context: &Context, command: OrdersCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        OrdersCommand::Download(args) => download::run(context, &args).await,
+        OrdersCommand::Show(args) => show::run(context, &args.number).await,
+    }
+}

@@ -1,0 +1,159 @@
+//! `sandbox`: the simulated marketplaces alone, for whoever writes a client or tries this one out.
+
+use super::{
+    context::Context,
+    demo::WeatherName,
+    output::{say, say_json, tell},
+    serve::told_to_stop,
+};
+use crate::clock::Clock;
+use crate::marketplaces::{self, WebhookAddress};
+use crate::sandbox::{Driver, Sandbox, SimShop};
+use clap::Args;
+use serde_json::{Value, json};
+use std::{process::ExitCode, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// Runs the simulated marketplaces alone, on loopback, until Ctrl-C
+///
+/// Each is one shop that answers as the marketplace's API does and checks what it checks. All credentials are
+/// invented. Port by port: the first marketplace is at --port-base, the next at the port after it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  marketsink sandbox
+  marketsink sandbox --port-base 4000 --orders-per-minute 10 --weather breezy")]
+pub struct SandboxArgs {
+    /// The port of the first shop; 0 lets the system choose
+    #[arg(long, value_name = "PORT", default_value_t = 4000)]
+    port_base: u16,
+    /// What goes wrong on the way
+    #[arg(long, value_enum, default_value = "calm")]
+    weather: WeatherName,
+    /// The same seed makes the same things happen
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How often something happens in a shop: mostly, a buyer orders or an order moves on
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=6_000))]
+    orders_per_minute: u32,
+}
+
+pub async fn run(context: &Context, args: &SandboxArgs) -> anyhow::Result<ExitCode> {
+    context.log();
+    let sandbox = Sandbox::new(Clock::system(), args.weather.weather(), args.seed);
+    let mut port = args.port_base;
+    let mut shops = Vec::new();
+    for (seed, marketplace) in (1..).zip(marketplaces::all()) {
+        let name = format!("Kopi Toko ({})", marketplace.name());
+        shops.push(sandbox.open_at(*marketplace, seed, &name, port).await?);
+        if port != 0 {
+            port = port.saturating_add(1);
+        }
+    }
+    let driver = Driver::new(sandbox.clone(), args.seed);
+    driver.stock_catalogue(&shops);
+    if context.json {
+        say_json(&shops.iter().map(shop_json).collect::<Vec<_>>())?;
+    } else {
+        shops.iter().for_each(say_shop);
+    }
+    let stop = CancellationToken::new();
+    let sending = tokio::spawn({
+        let (sandbox, stop) = (sandbox.clone(), stop.clone());
+        async move { sandbox.run(stop).await }
+    });
+    tokio::select! {
+        told = told_to_stop() => told?,
+        () = live(&driver, args.orders_per_minute) => {}
+    }
+    stop.cancel();
+    sandbox.stop().await;
+    sending.await?;
+    tell("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets something happen so many times a minute, for ever.
+async fn live(driver: &Driver, per_minute: u32) {
+    if per_minute == 0 {
+        return std::future::pending().await;
+    }
+    let mut ticks = tokio::time::interval(Duration::from_secs(60) / per_minute);
+    loop {
+        ticks.tick().await;
+        tell(driver.step());
+    }
+}
+
+/// Invented, so they may be shown.
+fn credentials(shop: &SimShop) -> Value {
+    json!(shop.credentials())
+}
+
+fn shop_json(shop: &SimShop) -> Value {
+    json!({
+        "marketplace": shop.marketplace().slug(),
+        "name": shop.name(),
+        "shop": shop.remote_id(),
+        "url": shop.origin(),
+        "credentials": credentials(shop),
+    })
+}
+
+fn say_shop(shop: &SimShop) {
+    let (slug, origin) = (shop.marketplace().slug(), shop.origin());
+    say(format!(
+        "{} at {origin} ({slug}, shop {})",
+        shop.marketplace().name(),
+        shop.remote_id()
+    ));
+    let secrets = credentials(shop);
+    let secret = |name: &str| secrets[name].as_str().unwrap_or_default().to_owned();
+    for (name, value) in secrets.as_object().into_iter().flatten() {
+        say(format!(
+            "  {name:16}  {}",
+            value.as_str().unwrap_or_default()
+        ));
+    }
+    let names: Vec<String> = match shop.marketplace().limits().webhook_address {
+        WebhookAddress::Channel => {
+            say("  webhooks: register an address as with the real shop, through its webhook API");
+            say("  connect it to marketsink:");
+            say("    export MARKETSINK_SYNC_ALLOW_PRIVATE_HOSTS=true");
+            secrets
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, _)| name.clone())
+                .collect()
+        }
+        WebhookAddress::App => {
+            say("  webhooks: one address for the app; register it through its webhook API");
+            say("  connect it to marketsink:");
+            let prefix = format!("MARKETSINK_{}", slug.to_uppercase());
+            say("    export MARKETSINK_SYNC_ALLOW_PRIVATE_HOSTS=true");
+            say(format!(
+                "    export {prefix}_API_URL={origin} {prefix}_AUTH_URL={origin}"
+            ));
+            say(format!(
+                "    export {prefix}_APP_KEY={} {prefix}_APP_SECRET={}",
+                secret("app_key"),
+                secret("app_secret")
+            ));
+            ["access_token", "refresh_token"].map(str::to_owned).into()
+        }
+    };
+    let given: Vec<String> = names
+        .iter()
+        .map(|name| format!("--secret '{name}={}'", secret(name)))
+        .collect();
+    let url = match shop.marketplace().limits().webhook_address {
+        WebhookAddress::Channel => format!(" --url {origin}"),
+        WebhookAddress::App => String::new(),
+    };
+    say(format!(
+        "    marketsink channel add {slug}{url} {}",
+        given.join(" ")
+    ));
+    say("");
+}

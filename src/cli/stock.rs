@@ -1,0 +1,270 @@
+//! `stock`: levels per SKU and outlet, and counting.
+
+use super::{
+    context::{Context, DEFAULT_TIME_ZONE, Session},
+    output::{Table, dash, or_dash, say, say_json},
+};
+use crate::accounts;
+use crate::catalog;
+use crate::domain::{MerchantId, OutletId, SkuId, Source, Work};
+use crate::queue::{self, NewJob};
+use crate::sales;
+use crate::stock::{self, LevelView};
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use entity::{listings, skus};
+use serde_json::{Value, json};
+use std::{collections::HashMap, process::ExitCode};
+
+/// Levels per SKU and outlet: show, set
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  marketsink stock show\n  marketsink stock set --sku KOPI-GAYO-250 --units 40"
+)]
+pub enum StockCommand {
+    Show(ShowArgs),
+    Set(SetArgs),
+}
+
+/// Shows levels; with --sku also the listings that show them
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  marketsink stock show\n  marketsink stock show --sku KOPI-GAYO-250 --json"
+)]
+pub struct ShowArgs {
+    /// Only this SKU
+    #[arg(long, value_name = "CODE")]
+    sku: Option<String>,
+}
+
+/// Sets the units on hand, as a person counted them, and tells every channel
+///
+/// A SKU that is new is made: listings with its code are linked to it, and orders that waited for it are
+/// read again.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  marketsink stock set --sku KOPI-GAYO-250 --units 40\n  marketsink stock set --sku MUG --units 12 --name 'Enamel mug' --outlet Main --note 'counted on Monday'"
+)]
+pub struct SetArgs {
+    #[arg(long, value_name = "CODE")]
+    sku: String,
+    /// Units on hand, those sold and not yet sent included
+    #[arg(long, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
+    units: i64,
+    /// Where they are; opened if there is no such outlet
+    #[arg(long, default_value = accounts::DEFAULT_OUTLET)]
+    outlet: String,
+    /// The name of a new SKU
+    #[arg(long)]
+    name: Option<String>,
+    /// Why, for whoever reads the ledger
+    #[arg(long, default_value = "counted")]
+    note: String,
+}
+
+pub async fn run(context: &Context, command: StockCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        StockCommand::Show(args) => show(context, args.sku.as_deref()).await?,
+        StockCommand::Set(args) => set(context, &args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(context: &Context, code: Option<&str>) -> anyhow::Result<()> {
+    let session = context.session().await?;
+    let (db, merchant) = (&session.app.db, session.merchant);
+    let mut skus = catalog::list_skus(db.read(), merchant).await?;
+    if let Some(code) = code {
+        skus.retain(|sku| sku.code == code);
+        if skus.is_empty() {
+            return Err(anyhow!(
+                "no SKU is called `{code}`; `marketsink stock set --sku {code} --units N` makes it"
+            ));
+        }
+    }
+    let rows = rows(&session, &skus).await?;
+    let ids: Vec<SkuId> = skus.iter().map(|sku| SkuId(sku.id)).collect();
+    let listings = match code {
+        Some(_) => catalog::listings_of(db.read(), merchant, &ids).await?,
+        None => Vec::new(),
+    };
+    session.close().await?;
+    if context.json {
+        return say_shown_json(code, &rows, &listings);
+    }
+    let mut table = Table::new(&["sku", "outlet", "on hand", "allocated", "available", "name"]);
+    for row in &rows {
+        let number = |of: fn(&LevelView) -> i64| or_dash(row.level.as_ref().map(of));
+        table.row([
+            row.code.clone(),
+            row.outlet.clone(),
+            number(|level| level.on_hand),
+            number(|level| level.allocated),
+            number(|level| level.available),
+            row.name.clone(),
+        ]);
+    }
+    table.say("nothing is counted yet; `marketsink stock set --sku CODE --units N` begins");
+    if code.is_some() {
+        say_listings(&listings);
+    }
+    Ok(())
+}
+
+/// A SKU at an outlet; a SKU that was never counted has no level.
+struct Row {
+    code: String,
+    name: String,
+    outlet: String,
+    level: Option<LevelView>,
+}
+
+async fn rows(session: &Session, skus: &[skus::Model]) -> anyhow::Result<Vec<Row>> {
+    let (db, merchant) = (&session.app.db, session.merchant);
+    let outlets: HashMap<OutletId, String> = accounts::outlets(db, merchant)
+        .await?
+        .into_iter()
+        .map(|outlet| (OutletId(outlet.id), outlet.name))
+        .collect();
+    let levels = stock::levels(db.read(), merchant).await?;
+    let mut rows = Vec::new();
+    for sku in skus {
+        let row = |outlet: String, level: Option<LevelView>| Row {
+            code: sku.code.clone(),
+            name: sku.name.clone(),
+            outlet,
+            level,
+        };
+        let own: Vec<&LevelView> = levels.iter().filter(|l| l.sku.0 == sku.id).collect();
+        for level in &own {
+            let outlet = or_dash(outlets.get(&level.outlet));
+            rows.push(row(outlet, Some((*level).clone())));
+        }
+        if own.is_empty() {
+            rows.push(row(dash(), None));
+        }
+    }
+    Ok(rows)
+}
+
+fn say_shown_json(
+    code: Option<&str>,
+    rows: &[Row],
+    listings: &[listings::Model],
+) -> anyhow::Result<()> {
+    let levels: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "sku": row.code,
+                "name": row.name,
+                "outlet": row.outlet,
+                "on_hand": row.level.as_ref().map(|level| level.on_hand),
+                "allocated": row.level.as_ref().map(|level| level.allocated),
+                "available": row.level.as_ref().map(|level| level.available),
+            })
+        })
+        .collect();
+    if code.is_none() {
+        return say_json(&levels);
+    }
+    say_json(&json!({"levels": levels, "listings": listings}))
+}
+
+fn say_listings(listings: &[listings::Model]) {
+    let mut table = Table::new(&["channel", "listing", "state", "shows", "told", "title"]);
+    for listing in listings {
+        table.row([
+            listing.channel_id.to_string(),
+            listing.variant_id.clone(),
+            listing.state.clone(),
+            or_dash(listing.quantity),
+            or_dash(listing.pushed_quantity),
+            listing.title.clone(),
+        ]);
+    }
+    table.say("no channel lists it");
+}
+
+/// What setting a level did.
+struct Set {
+    is_new: bool,
+    linked: u64,
+    difference: i64,
+    pushes: u64,
+    orders: usize,
+}
+
+async fn set(context: &Context, args: &SetArgs) -> anyhow::Result<()> {
+    let app = context.open().await?;
+    let now = app.clock.now();
+    let tx = app.db.write_tx().await?;
+    let merchant = accounts::open_merchant(&tx, &context.merchant, DEFAULT_TIME_ZONE, now).await?;
+    let outlet = accounts::open_outlet(&tx, merchant, &args.outlet, now).await?;
+    let known = catalog::find_sku(&tx, merchant, &args.sku).await?;
+    let name = args.name.as_deref().unwrap_or(&args.sku);
+    let (sku, linked) = catalog::create_sku(&tx, merchant, &args.sku, name, now).await?;
+    let at = (sku, outlet);
+    let difference = stock::set_on_hand(&tx, merchant, at, args.units, &args.note, now).await?;
+    let pushes = stock::enqueue_pushes(&tx, merchant, &[sku], None, Source::Manual, now).await?;
+    let waiting = waiting_orders(&tx, merchant, &args.sku).await?;
+    queue::enqueue(&tx, &waiting, now).await?;
+    tx.commit().await?;
+    app.queue.wake();
+    app.close().await?;
+    let done = Set {
+        is_new: known.is_none(),
+        linked,
+        difference,
+        pushes,
+        orders: waiting.len(),
+    };
+    report(context, args, &done)
+}
+
+/// Orders with a line that waited for this SKU are read again.
+async fn waiting_orders(
+    tx: &crate::db::Tx,
+    merchant: MerchantId,
+    code: &str,
+) -> anyhow::Result<Vec<NewJob>> {
+    let orders = sales::orders_waiting_for(tx, merchant, code).await?;
+    let job = |(channel, order)| NewJob {
+        merchant,
+        channel,
+        work: Work::FetchOrder { order },
+        source: Source::Manual,
+        run_at: None,
+    };
+    Ok(orders.into_iter().map(job).collect())
+}
+
+fn report(context: &Context, args: &SetArgs, done: &Set) -> anyhow::Result<()> {
+    if context.json {
+        return say_json(&json!({
+            "sku": args.sku,
+            "outlet": args.outlet,
+            "on_hand": args.units,
+            "is_new": done.is_new,
+            "listings_linked": done.linked,
+            "difference": done.difference,
+            "pushes_enqueued": done.pushes,
+            "orders_read_again": done.orders,
+        }));
+    }
+    if done.is_new {
+        say(format!(
+            "SKU {} is new; {} listings were linked to it",
+            args.sku, done.linked
+        ));
+    }
+    say(format!(
+        "{} at {}: {} on hand ({:+})",
+        args.sku, args.outlet, args.units, done.difference
+    ));
+    say(format!(
+        "{} pushes to channels and {} orders that waited for it are enqueued for `marketsink serve`",
+        done.pushes, done.orders
+    ));
+    Ok(())
+}
