@@ -54,6 +54,19 @@ impl App {
     /// As [`App::build`].
     pub async fn build_hasty(settings: Settings, clock: Clock, haste: f64) -> anyhow::Result<Self> {
         let db = open_database(&settings).await?;
+        Self::build_on(db, settings, clock, haste).await
+    }
+
+    /// The same over a database that is open already: a test may hand in one that fails when it is told to.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub async fn build_on(
+        db: Db,
+        settings: Settings,
+        clock: Clock,
+        haste: f64,
+    ) -> anyhow::Result<Self> {
         db::migrate(&db).await?;
         let sealer = sealer(&settings)?;
         let options = QueueOptions {
