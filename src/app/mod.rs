@@ -7,19 +7,17 @@ mod running;
 
 pub use running::{Roles, Running};
 
-use crate::{
-    channels::{Directory, Sealer},
-    clock::Clock,
-    config::Settings,
-    db::{self, DatabaseOptions, Db},
-    domain::JobKind,
-    inbox::{Inbox, Writer, WriterOptions},
-    marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys, tiktok_shop::TikTokShop},
-    queue::{Queue, QueueOptions},
-    sync::{Api, Apis, Sync, SyncOptions},
-    web::WebState,
-    worker::{Worker, WorkerOptions},
-};
+use crate::channels::{Directory, Sealer};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::db::{self, DatabaseOptions, Db};
+use crate::domain::JobKind;
+use crate::inbox::{Inbox, Writer, WriterOptions};
+use crate::marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys, tiktok_shop::TikTokShop};
+use crate::queue::{Queue, QueueOptions};
+use crate::sync::{Api, Apis, Sync, SyncOptions};
+use crate::web::WebState;
+use crate::worker::{Worker, WorkerOptions};
 use anyhow::{Context, bail};
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use tokio::task::JoinHandle;

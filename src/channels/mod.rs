@@ -16,10 +16,8 @@ pub use store::{
     save_settings, secrets_of_connection, unlock,
 };
 
-use crate::{
-    domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp},
-    marketplaces::{self, Marketplace},
-};
+use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
+use crate::marketplaces::{self, Marketplace};
 use entity::channels;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
