@@ -8,9 +8,11 @@ use crate::channels;
 use crate::clock::Clock;
 use crate::config::{Secret, Settings};
 use crate::domain::{ChannelId, MerchantId, OutletId, Timestamp};
-use crate::marketplaces::simulation::{NewLine, SimStatus};
-use crate::marketplaces::tiktok_shop::TikTokShop;
-use crate::marketplaces::{self, Marketplace, WebhookAddress};
+use crate::marketplaces::{
+    self, Marketplace, WebhookAddress,
+    simulation::{NewLine, SimStatus},
+    tiktok_shop::TikTokShop,
+};
 use crate::sandbox::{Driver, OpeningStock, Sandbox, SimShop, Weather};
 use crate::schedule::{self, Task};
 use crate::stock;

@@ -11,8 +11,10 @@ use crate::domain::{
     Currency, Money, Order, OrderLine, Product, ProductState, RemoteId, Standing, Timestamp,
     Variant,
 };
-use crate::marketplaces::simulation::{Shop, SimOrder, SimProduct, SimStatus, SimVariant};
-use crate::marketplaces::{OrderSummary, PriceChange, StockLevel};
+use crate::marketplaces::{
+    OrderSummary, PriceChange, StockLevel,
+    simulation::{Shop, SimOrder, SimProduct, SimStatus, SimVariant},
+};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
