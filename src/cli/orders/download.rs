@@ -203,19 +203,19 @@ fn report(
     fetched: &[Fetched],
 ) -> anyhow::Result<ExitCode> {
     let row = row.context("the download left no record")?;
-    let n_recorded = fetched.iter().filter(|order| order.is_recorded()).count();
-    let n_failed = fetched.len() - n_recorded;
+    let n_fetched = fetched.iter().filter(|order| order.is_done()).count();
+    let n_failed = fetched.len() - n_fetched;
     if context.json {
         say_json(&serde_json::json!({
             "download": row,
-            "fetched": n_recorded,
+            "fetched": n_fetched,
             "failed": n_failed,
             "orders": fetched,
         }))?;
     } else {
         match wanted {
             Wanted::Numbered(numbers) => say(format!(
-                "{} asked for, {n_recorded} fetched, {n_failed} not",
+                "{} asked for, {n_fetched} fetched, {n_failed} not",
                 numbers.len()
             )),
             Wanted::Updated | Wanted::Within(_) => {
@@ -227,7 +227,7 @@ fn report(
                     }
                 ));
                 say(format!(
-                    "{}; {n_recorded} fetched, {n_failed} not",
+                    "{}; {n_fetched} fetched, {n_failed} not",
                     counts(row)
                 ));
             }
