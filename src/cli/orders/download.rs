@@ -62,12 +62,16 @@ pub async fn run(context: &Context, args: &DownloadArgs) -> anyhow::Result<ExitC
     let connection = channels::connection_of(session.app.db.read(), channel.id).await?;
     let wanted = Wanted::read(&session, args).await?;
     let since = session.now();
-    let bar = bar(context.json);
-    let worker = LentWorker::start(&session.app, KINDS);
+    let mut jobs = Vec::new();
     for orders in wanted.jobs() {
         let work = Work::DownloadOrders { orders };
-        let job = follow::enqueue(&session, &connection, work).await?;
-        let ending = follow::follow(&session, &job, async || {
+        jobs.push(follow::enqueue(&session, &connection, work).await?);
+    }
+    let bar = bar(context.json);
+    // Started last: a download that waits already is then the one that is followed.
+    let worker = LentWorker::start(&session.app, KINDS);
+    for job in &jobs {
+        let ending = follow::follow(&session, job, async || {
             if let Some(row) = newest(&session, &connection, since).await? {
                 bar.set_message(counts(&row));
             }
