@@ -34,7 +34,7 @@
 //! 8. The sum of movements is the level. Nothing is deleted from the books: documents are voided.
 //! 9. Every row has a tenant, and every query names it.
 //! 10. Nothing switches itself off without saying so.
-//! 11. No clock, randomness or sleep below the edges: `now` is a parameter.
+//! 11. No clock, randomness or sleep below the edges (web, worker, sync, app, cli, sandbox): `now` is a parameter.
 //! 12. Secrets never reach logs, errors, exports or pages.
 
 // Blank lines keep the order: it is the rule, and rustfmt would sort it. The remarks are no doc comments:

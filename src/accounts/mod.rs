@@ -2,10 +2,8 @@
 //!
 //! Owns the tables `merchants` and `outlets`. People, roles and sessions belong here too, once there are any.
 
-use crate::{
-    db::{Db, Tx},
-    domain::{MerchantId, OutletId, Timestamp},
-};
+use crate::db::{Db, Tx};
+use crate::domain::{MerchantId, OutletId, Timestamp};
 use chrono_tz::Tz;
 use entity::{merchants, outlets};
 use sea_orm::{

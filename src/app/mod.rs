@@ -7,19 +7,17 @@ mod running;
 
 pub use running::{Roles, Running};
 
-use crate::{
-    channels::{Directory, Sealer},
-    clock::Clock,
-    config::Settings,
-    db::{self, DatabaseOptions, Db},
-    domain::JobKind,
-    inbox::{Inbox, Writer, WriterOptions},
-    marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys, tiktok_shop::TikTokShop},
-    queue::{Queue, QueueOptions},
-    sync::{Api, Apis, Sync, SyncOptions},
-    web::WebState,
-    worker::{Worker, WorkerOptions},
-};
+use crate::channels::{Directory, Sealer};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::db::{self, DatabaseOptions, Db};
+use crate::domain::JobKind;
+use crate::inbox::{Inbox, Writer, WriterOptions};
+use crate::marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys, tiktok_shop::TikTokShop};
+use crate::queue::{Queue, QueueOptions};
+use crate::sync::{Api, Apis, Sync, SyncOptions};
+use crate::web::WebState;
+use crate::worker::{Worker, WorkerOptions};
 use anyhow::{Context, bail};
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use tokio::task::JoinHandle;
@@ -54,6 +52,19 @@ impl App {
     /// As [`App::build`].
     pub async fn build_hasty(settings: Settings, clock: Clock, haste: f64) -> anyhow::Result<Self> {
         let db = open_database(&settings).await?;
+        Self::build_on(db, settings, clock, haste).await
+    }
+
+    /// The same over a database that is open already: a test may hand in one that fails when it is told to.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub async fn build_on(
+        db: Db,
+        settings: Settings,
+        clock: Clock,
+        haste: f64,
+    ) -> anyhow::Result<Self> {
         db::migrate(&db).await?;
         let sealer = sealer(&settings)?;
         let options = QueueOptions {

@@ -1,7 +1,8 @@
 //! The roles of a process, and stopping them in order.
 
 use super::App;
-use crate::{schedule, web};
+use crate::schedule;
+use crate::web;
 use anyhow::Context;
 use std::{
     net::{SocketAddr, TcpListener},

@@ -4,10 +4,8 @@ use super::{
     Change, Fetched, diff,
     skus::{self, SkuIndex},
 };
-use crate::{
-    db::Tx,
-    domain::{ChannelId, MerchantId, Product, RemoteId, Timestamp},
-};
+use crate::db::Tx;
+use crate::domain::{ChannelId, MerchantId, Product, RemoteId, Timestamp};
 use entity::listings;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, IntoActiveModel,

@@ -12,10 +12,8 @@ pub use apply::{Applied, apply_gone, apply_products, mark_unseen_gone};
 pub use diff::{Change, Fetched};
 pub use skus::{create_sku, find_sku, list_skus, sku_codes};
 
-use crate::{
-    db::Tx,
-    domain::{ChannelId, ListingId, MerchantId, RemoteId, SkuId, Timestamp},
-};
+use crate::db::Tx;
+use crate::domain::{ChannelId, ListingId, MerchantId, RemoteId, SkuId, Timestamp};
 use entity::listings;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,

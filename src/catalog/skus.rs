@@ -1,9 +1,7 @@
 //! SKUs, and linking listings to them by exact code.
 
-use crate::{
-    db::Tx,
-    domain::{MerchantId, SkuId, Timestamp},
-};
+use crate::db::Tx;
+use crate::domain::{MerchantId, SkuId, Timestamp};
 use entity::{listings, skus};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,

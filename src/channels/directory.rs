@@ -5,11 +5,9 @@
 //! once, so that a rotated secret works at once.
 
 use super::{ChannelError, ChannelState, Sealer, store};
-use crate::{
-    db::Db,
-    domain::{ChannelId, MerchantId, Timestamp},
-    marketplaces::{Marketplace, WebhookAddress, WebhookKeys},
-};
+use crate::db::Db;
+use crate::domain::{ChannelId, MerchantId, Timestamp};
+use crate::marketplaces::{Marketplace, WebhookAddress, WebhookKeys};
 use entity::channels;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use std::{

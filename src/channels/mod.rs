@@ -16,10 +16,8 @@ pub use store::{
     save_settings, secrets_of_connection, unlock,
 };
 
-use crate::{
-    domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp},
-    marketplaces::{self, Marketplace},
-};
+use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
+use crate::marketplaces::{self, Marketplace};
 use entity::channels;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
@@ -29,7 +27,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelSettings {
-    /// Whether an order that is not paid yet makes a sales order. Default: no.
+    /// Whether an order that is not paid yet makes a sales order, which reserves its units. Default: no.
     pub unpaid_orders: bool,
     /// Whether our stock is told to the channel. Default: yes.
     pub push_stock: bool,

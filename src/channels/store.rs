@@ -1,11 +1,9 @@
 //! Reading and writing channels.
 
 use super::{Channel, ChannelError, ChannelSettings, ChannelState, Sealer};
-use crate::{
-    db::{Db, Tx},
-    domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp},
-    marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys},
-};
+use crate::db::{Db, Tx};
+use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
+use crate::marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys};
 use entity::{channels, credentials, webhook_secrets};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,

@@ -83,7 +83,11 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Db, DbError> {
         .map_err(DbError::Open)?;
     let faults = undurable_settings(&write).await.map_err(DbError::Open)?;
     refuse_undurable(&faults, options)?;
-    Ok(Db { write, read })
+    Ok(Db {
+        write,
+        read,
+        fuse: None,
+    })
 }
 
 async fn open_postgres(options: &DatabaseOptions) -> Result<Db, DbError> {
@@ -99,6 +103,7 @@ async fn open_postgres(options: &DatabaseOptions) -> Result<Db, DbError> {
     Ok(Db {
         write: pool.clone(),
         read: pool,
+        fuse: None,
     })
 }
 

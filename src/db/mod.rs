@@ -7,8 +7,10 @@
 //! own connections and cannot write. On PostgreSQL both are one pool.
 
 mod connect;
+mod fuse;
 
 pub use connect::{DatabaseOptions, DbError, migrate, pending_steps, undurable_settings};
+pub use fuse::Fuse;
 
 use sea_orm::{
     DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
@@ -23,6 +25,7 @@ pub type Tx = DatabaseTransaction;
 pub struct Db {
     write: DatabaseConnection,
     read: DatabaseConnection,
+    fuse: Option<Fuse>,
 }
 
 impl Db {
@@ -34,11 +37,23 @@ impl Db {
         connect::open(options).await
     }
 
+    /// The same database behind a fuse: for tests of what a crash between two commits leaves.
+    #[must_use]
+    pub fn with_fuse(self, fuse: Fuse) -> Self {
+        Self {
+            fuse: Some(fuse),
+            ..self
+        }
+    }
+
     /// Begins a write transaction: the only way to write.
     ///
     /// # Errors
     /// When the database is unreachable or busy beyond its timeout.
     pub async fn write_tx(&self) -> Result<Tx, DbErr> {
+        if let Some(fuse) = &self.fuse {
+            fuse.burn()?;
+        }
         // A deferred transaction that reads before it writes fails with "database is locked"
         // whatever the busy timeout; PostgreSQL ignores the mode.
         let options = TransactionOptions {

@@ -8,13 +8,11 @@
 //!    cannot be stored stands alone: it must not take the others with it.
 
 use super::{Verdict, follow_up};
-use crate::{
-    channels::Known,
-    db::{Db, Tx},
-    domain::{Event, Timestamp},
-    marketplaces::RawDelivery,
-    queue::{self, Queue},
-};
+use crate::channels::Known;
+use crate::db::{Db, Tx};
+use crate::domain::{Event, Timestamp};
+use crate::marketplaces::RawDelivery;
+use crate::queue::{self, Queue};
 use entity::{deliveries, events};
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait,
@@ -132,7 +130,8 @@ async fn write_until_closed(queue: Queue, mut receiver: mpsc::Receiver<Waiting>,
 /// Stores every receipt that can be stored; the results are in order.
 async fn store_all(queue: &Queue, receipts: &[Receipt]) -> Vec<Result<Stored, StoreError>> {
     let mut results = vec![Err(StoreError::Stopped); receipts.len()];
-    let mut ranges = vec![0..receipts.len()];
+    let mut ranges = Vec::new();
+    ranges.push(0..receipts.len());
     while let Some(range) = ranges.pop() {
         match store_together(queue, &receipts[range.clone()]).await {
             Ok(stored) => {

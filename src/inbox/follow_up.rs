@@ -1,10 +1,8 @@
 //! The work that an event makes necessary. Pure.
 
 use super::{Verdict, commit::Receipt};
-use crate::{
-    domain::{Event, EventKind, ScanKind, Source, Work},
-    queue::NewJob,
-};
+use crate::domain::{Event, EventKind, ScanKind, Source, Work};
+use crate::queue::NewJob;
 
 /// The jobs of a receipt: none unless it was accepted.
 pub fn jobs_of(receipt: &Receipt) -> Vec<NewJob> {

@@ -1,10 +1,8 @@
 //! Refused requests: all are counted, a bounded sample is kept to look at.
 
-use crate::{
-    db::Db,
-    domain::{ChannelId, Timestamp},
-    marketplaces::{RawDelivery, Rejected},
-};
+use crate::db::Db;
+use crate::domain::{ChannelId, Timestamp};
+use crate::marketplaces::{RawDelivery, Rejected};
 use entity::quarantine;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, PaginatorTrait,
@@ -60,9 +58,7 @@ impl Quarantine {
         raw: &RawDelivery,
         now: Timestamp,
     ) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry((marketplace, why.code())).or_default() += 1;
-        drop(counts);
+        self.count(marketplace, why);
         if !self.may_sample(marketplace, now) {
             return;
         }
@@ -74,6 +70,11 @@ impl Quarantine {
         if let Err(error) = self.sample(marketplace, channel, why, raw, now).await {
             tracing::warn!(marketplace, %error, "the refused delivery could not be kept");
         }
+    }
+
+    fn count(&self, marketplace: &'static str, why: Rejected) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((marketplace, why.code())).or_default() += 1;
     }
 
     fn may_sample(&self, marketplace: &'static str, now: Timestamp) -> bool {

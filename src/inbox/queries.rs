@@ -1,9 +1,7 @@
 //! Reading deliveries and events, and marking events handled.
 
-use crate::{
-    db::{Db, Tx},
-    domain::{ChannelId, EventKind, MerchantId, RemoteId, Timestamp},
-};
+use crate::db::{Db, Tx};
+use crate::domain::{ChannelId, EventKind, MerchantId, RemoteId, Timestamp};
 use entity::{deliveries, events};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,

@@ -5,13 +5,11 @@ use super::{
     commit::{Receipt, Stored},
     quarantine::{Quarantine, Refusals},
 };
-use crate::{
-    channels::{ChannelError, Directory, KnownKeys},
-    domain::Timestamp,
-    marketplaces::{
-        Acknowledgement, Malformed, Marketplace, RawDelivery, Rejected, VerifiedDelivery,
-        WebhookAddress,
-    },
+use crate::channels::{ChannelError, Directory, KnownKeys};
+use crate::domain::Timestamp;
+use crate::marketplaces::{
+    Acknowledgement, Malformed, Marketplace, RawDelivery, Rejected, VerifiedDelivery,
+    WebhookAddress,
 };
 use std::sync::{
     Arc,

@@ -1,13 +1,11 @@
 //! Taking a stored delivery up again, as if it had just come.
 
 use super::{Verdict, follow_up};
-use crate::{
-    channels::{self, ChannelError},
-    db::Tx,
-    domain::{ChannelId, Event, EventKind, MerchantId, Source, Timestamp},
-    marketplaces::{Malformed, RawDelivery},
-    queue::{self, NewJob},
-};
+use crate::channels::{self, ChannelError};
+use crate::db::Tx;
+use crate::domain::{ChannelId, Event, EventKind, MerchantId, Source, Timestamp};
+use crate::marketplaces::{Malformed, RawDelivery};
+use crate::queue::{self, NewJob};
 use entity::{deliveries, events};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter, QueryOrder,

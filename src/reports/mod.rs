@@ -2,8 +2,12 @@
 //!
 //! Owns no table and writes none.
 
+mod feed;
 mod overview;
 mod state;
+mod totals;
 
+pub use feed::{FeedPosition, feed};
 pub use overview::{ChannelRow, Overview, SaleRow, overview};
 pub use state::state_text;
+pub use totals::{Totals, totals};

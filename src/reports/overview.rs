@@ -1,14 +1,16 @@
 //! What the first page shows: channels, what they told last, when they were scanned, the latest sales.
 
-use crate::{
-    accounts, catalog,
-    channels::{self, Channel, ChannelError},
-    db::Db,
-    domain::{Currency, MerchantId, Money, Timestamp},
-    inbox, marketplaces,
-    queue::{Counts, Queue},
-    sales, stock, sync,
-};
+use crate::accounts;
+use crate::catalog;
+use crate::channels::{self, Channel, ChannelError};
+use crate::db::Db;
+use crate::domain::{Currency, MerchantId, Money, Timestamp};
+use crate::inbox;
+use crate::marketplaces;
+use crate::queue::{Counts, Queue};
+use crate::sales;
+use crate::stock;
+use crate::sync;
 use sea_orm::DbErr;
 use serde::Serialize;
 use std::collections::HashMap;

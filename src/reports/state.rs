@@ -2,15 +2,14 @@
 //!
 //! Stable: names instead of our ids, no times, everything sorted. Two runs that did the same print the same.
 
-use crate::{
-    catalog,
-    channels::{self, Channel, ChannelError},
-    domain::{ListingId, MerchantId, OrderId, SkuId},
-    inbox,
-    queue::{JobFilter, Queue},
-    sales::{self, OrderFull},
-    stock, sync,
-};
+use crate::catalog;
+use crate::channels::{self, Channel, ChannelError};
+use crate::domain::{ListingId, MerchantId, OrderId, SkuId};
+use crate::inbox;
+use crate::queue::{JobFilter, Queue};
+use crate::sales::{self, OrderFull};
+use crate::stock;
+use crate::sync;
 use std::{collections::HashMap, fmt::Write};
 
 /// Rows of each kind that are printed at most.

@@ -1,12 +1,10 @@
 //! Writing the lines of an order, and the stock movements between what they held and what they hold.
 
 use super::{BookedLine, Plan};
-use crate::{
-    catalog,
-    db::Tx,
-    domain::{ChannelId, MerchantId, Order, OrderId, OrderLine, OutletId, SkuId},
-    stock::{Movement, MovementKind},
-};
+use crate::catalog;
+use crate::db::Tx;
+use crate::domain::{ChannelId, MerchantId, Order, OrderId, OrderLine, OutletId, SkuId};
+use crate::stock::{Movement, MovementKind};
 use entity::{order_lines, orders};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, IntoActiveModel};
 use std::collections::HashMap;

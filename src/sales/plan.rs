@@ -5,7 +5,9 @@
 //! 2. Any step is reachable from any earlier state: an order first heard of when it was shipped gets its
 //!    invoice and its delivery at once.
 //! 3. A void order stays void, with what it was before in its history. Goods that had left are returned.
-//! 4. Stock is held by what is booked: an unsent invoice allocates, a sent one has left, others hold nothing.
+//! 4. Stock is held by what is booked: a sales order and an unsent invoice allocate (the marketplace has
+//!    reserved the units already, and other channels must not sell them), a sent invoice has left, others
+//!    hold nothing.
 //! 5. What must not happen by itself is left to a person, with the reason.
 
 use super::Step;
@@ -162,8 +164,8 @@ fn next_line(
             // What has left stays out until somebody says that it came back.
             (0, open.max(shipped_before))
         }
-        (Document::Invoice, _) => (open, 0),
-        (Document::None | Document::SalesOrder | Document::Void, _) => (0, 0),
+        (Document::Invoice | Document::SalesOrder, _) => (open, 0),
+        (Document::None | Document::Void, _) => (0, 0),
     };
     BookedLine {
         remote_id: remote_id.to_owned(),

@@ -1,8 +1,8 @@
 //! Reading the books.
 
-use crate::{
-    db::Db,
-    domain::{ChannelId, Document, Fulfilment, MerchantId, OrderId, RemoteId, Standing, Timestamp},
+use crate::db::Db;
+use crate::domain::{
+    ChannelId, Document, Fulfilment, MerchantId, OrderId, RemoteId, Standing, Timestamp,
 };
 use entity::{order_lines, order_steps, orders};
 use sea_orm::{

@@ -4,12 +4,10 @@ use super::{
     Booked, Plan, Step, lines, plan,
     queries::{document_name, fulfilment_name, standing_of},
 };
-use crate::{
-    channels::{self, Channel, ChannelError},
-    db::Tx,
-    domain::{Document, Fulfilment, Order, OrderId, Source, Timestamp},
-    stock::{self, SoldOn},
-};
+use crate::channels::{self, Channel, ChannelError};
+use crate::db::Tx;
+use crate::domain::{Document, Fulfilment, Order, OrderId, Source, Timestamp};
+use crate::stock::{self, SoldOn};
 use entity::{order_lines, order_steps, orders};
 use sea_orm::{
     ActiveModelTrait,

@@ -8,7 +8,9 @@ use super::{
     ledger::{Ledger, Outcome, Sent},
     locked,
 };
-use crate::{clock::Clock, domain::Timestamp, marketplaces::simulation::SimDelivery};
+use crate::clock::Clock;
+use crate::domain::Timestamp;
+use crate::marketplaces::simulation::SimDelivery;
 use std::{
     collections::BTreeMap,
     fmt,

@@ -1,10 +1,8 @@
 //! A seeded shopkeeper and a crowd of buyers in one: something happens at each step.
 
 use super::{OpeningStock, Rng, Sandbox, SimShop, catalogue, locked};
-use crate::{
-    domain::{Money, RemoteId},
-    marketplaces::simulation::{NewLine, SimOrder, SimStatus},
-};
+use crate::domain::{Money, RemoteId};
+use crate::marketplaces::simulation::{NewLine, SimOrder, SimStatus};
 use std::{fmt, sync::Mutex};
 
 /// Makes things happen in the shops of a sandbox; the same seed makes the same things happen.

@@ -22,7 +22,8 @@ pub use ledger::{Ledger, Sent};
 pub use shop::{Forgery, SimShop};
 pub use weather::{DeliveryFault, Fault, Rng, Weather};
 
-use crate::{clock::Clock, marketplaces::Marketplace};
+use crate::clock::Clock;
+use crate::marketplaces::Marketplace;
 use actix_web::dev::ServerHandle;
 use shop::Surroundings;
 use std::{

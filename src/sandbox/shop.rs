@@ -5,15 +5,13 @@ use super::{
     locked,
     weather::{DeliveryFault, Fault, Forecast, Weather},
 };
-use crate::{
-    clock::Clock,
-    domain::{RemoteId, Timestamp},
-    marketplaces::{
-        Marketplace, Secrets,
-        simulation::{
-            NewLine, Shop, ShopChange, SimDelivery, SimProduct, SimRequest, SimResponse, SimStatus,
-            SimVariant, Simulator, Subscription,
-        },
+use crate::clock::Clock;
+use crate::domain::{RemoteId, Timestamp};
+use crate::marketplaces::{
+    Marketplace, Secrets,
+    simulation::{
+        NewLine, Shop, ShopChange, SimDelivery, SimProduct, SimRequest, SimResponse, SimStatus,
+        SimVariant, Simulator, Subscription,
     },
 };
 use bytes::Bytes;

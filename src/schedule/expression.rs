@@ -109,10 +109,17 @@ impl Expression {
         }
     }
 
-    /// The shortest time between two fires: a second, or a minute when it fires in one second only.
+    /// The shortest time between two fires, as far as the seconds field tells; a minute at most.
     pub fn shortest_interval(&self) -> Duration {
-        let n_seconds = self.schedules[0].seconds().count();
-        Duration::from_secs(if n_seconds > 1 { 1 } else { 60 })
+        let seconds: Vec<u32> = self.schedules[0].seconds().iter().collect();
+        let next = seconds.iter().skip(1).copied();
+        // After the last second of a minute comes the first of the next.
+        let wrapped = seconds.first().map(|first| first + 60);
+        let gaps = seconds
+            .iter()
+            .zip(next.chain(wrapped))
+            .map(|(one, other)| other - one);
+        Duration::from_secs(gaps.min().unwrap_or(60).into())
     }
 
     /// How much local time will be repeated, when `clock` is in the first pass of it: wildcard hours that

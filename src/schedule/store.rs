@@ -20,7 +20,7 @@ use std::{
 use thiserror::Error;
 
 /// Schedules may not fire more often.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(60);
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 /// How long fires are kept.
 const KEEP_FIRES: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Fires per transaction: others want to write too.
@@ -33,7 +33,9 @@ const ACTIVE: &str = "active";
 pub enum ScheduleError {
     #[error(transparent)]
     Expression(#[from] ExpressionError),
-    #[error("`{0}` would fire more often than once a minute; give one second only, or five fields")]
+    #[error(
+        "`{0}` would fire more often than every ten seconds; give fewer seconds, or five fields"
+    )]
     TooOften(String),
     #[error("merchant {merchant} has no channel {channel}")]
     UnknownChannel {

@@ -1,11 +1,10 @@
 //! Telling every other channel that the quantity changed.
 
-use crate::{
-    catalog, channels,
-    db::Tx,
-    domain::{ChannelId, ListingId, MerchantId, SkuId, Source, Timestamp, Work},
-    queue::{self, NewJob},
-};
+use crate::catalog;
+use crate::channels;
+use crate::db::Tx;
+use crate::domain::{ChannelId, ListingId, MerchantId, SkuId, Source, Timestamp, Work};
+use crate::queue::{self, NewJob};
 use sea_orm::DbErr;
 use std::{collections::HashMap, time::Duration};
 
@@ -52,13 +51,12 @@ pub async fn enqueue_pushes(
         if knows_already || listing.quantity.is_none() {
             continue;
         }
-        let wanted = match pushes_to.get(&channel) {
-            Some(wanted) => *wanted,
-            None => {
-                let wanted = takes_pushes(tx, channel).await?;
-                pushes_to.insert(channel, wanted);
-                wanted
-            }
+        let wanted = if let Some(wanted) = pushes_to.get(&channel) {
+            *wanted
+        } else {
+            let wanted = takes_pushes(tx, channel).await?;
+            pushes_to.insert(channel, wanted);
+            wanted
         };
         if wanted {
             jobs.push(NewJob {

@@ -1,9 +1,7 @@
 //! Movements and levels.
 
-use crate::{
-    db::{Db, Tx},
-    domain::{MerchantId, OrderId, OutletId, SkuId, Timestamp, job::named},
-};
+use crate::db::{Db, Tx};
+use crate::domain::{MerchantId, OrderId, OutletId, SkuId, Timestamp, job::named};
 use entity::{levels, movements};
 use sea_orm::{
     ActiveValue::Set,

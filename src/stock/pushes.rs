@@ -1,9 +1,7 @@
 //! What to tell a channel about a listing now, and what it answered.
 
-use crate::{
-    db::Tx,
-    domain::{ChannelId, ListingId, MerchantId, OutletId, SkuId, Source, Timestamp},
-};
+use crate::db::Tx;
+use crate::domain::{ChannelId, ListingId, MerchantId, OutletId, SkuId, Source, Timestamp};
 use entity::{levels, stock_pushes};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,

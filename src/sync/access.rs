@@ -5,14 +5,12 @@ use super::{
     error::ChannelTrouble,
     pace::{Bucket, Lane, Paced},
 };
-use crate::{
-    channels::{self, Channel, ChannelState, Sealer},
-    clock::Clock,
-    db::Db,
-    domain::{ChannelId, Source, Work},
-    marketplaces::{Access, Marketplace, MarketplaceError, Pace, Secrets, http::Http},
-    queue::{self, NewJob, Queue},
-};
+use crate::channels::{self, Channel, ChannelState, Sealer};
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::domain::{ChannelId, Source, Work};
+use crate::marketplaces::{Access, Marketplace, MarketplaceError, Pace, Secrets, http::Http};
+use crate::queue::{self, NewJob, Queue};
 use std::{
     collections::HashMap,
     fmt,

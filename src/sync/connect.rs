@@ -1,14 +1,12 @@
 //! Connecting a shop: ask it who it is, store it, ask for its webhooks, and begin to read it.
 
 use super::{Lane, Sync, SyncError};
-use crate::{
-    channels::{self, Channel, NewChannel},
-    domain::{ChannelId, Download, MerchantId, OutletId, ScanKind, Source, Timestamp, Work},
-    inbox,
-    marketplaces::{Marketplace, Secrets, ShopIdentity, WebhookAddress, http},
-    queue::{self, NewJob},
-    schedule,
-};
+use crate::channels::{self, Channel, NewChannel};
+use crate::domain::{ChannelId, Download, MerchantId, OutletId, ScanKind, Source, Timestamp, Work};
+use crate::inbox;
+use crate::marketplaces::{Marketplace, Secrets, ShopIdentity, WebhookAddress, http};
+use crate::queue::{self, NewJob};
+use crate::schedule;
 use url::Url;
 
 /// A shop to connect, with what the merchant handed over.

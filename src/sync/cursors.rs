@@ -1,9 +1,7 @@
 //! How far each stream of a channel has been read.
 
-use crate::{
-    db::Tx,
-    domain::{ChannelId, MerchantId, Timestamp, job::named},
-};
+use crate::db::Tx;
+use crate::domain::{ChannelId, MerchantId, Timestamp, job::named};
 use entity::cursors;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, sea_query::OnConflict};
 use serde::{Deserialize, Serialize};

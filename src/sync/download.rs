@@ -10,13 +10,11 @@ use super::{
     cursors::{self, advance},
     position::Position,
 };
-use crate::{
-    channels::Channel,
-    domain::{ChannelId, Download, RemoteId, Source, Timestamp, Window, Work},
-    marketplaces::{MarketplaceError, OrderQuery, OrderSummary, Page},
-    queue::{self, NewJob},
-    sales,
-};
+use crate::channels::Channel;
+use crate::domain::{ChannelId, Download, RemoteId, Source, Timestamp, Window, Work};
+use crate::marketplaces::{MarketplaceError, OrderQuery, OrderSummary, Page};
+use crate::queue::{self, NewJob};
+use crate::sales;
 use entity::downloads;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -44,7 +42,7 @@ impl Sync {
         };
         let access = self.access(&connection, lane).await?;
         let mut row = self.open_download(&connection, what, source).await?;
-        let mut position = self.start(&connection, &row);
+        let mut position = start(&connection, &row);
         loop {
             let Some(window) = position.window() else {
                 return self.close_download(&connection, row, what).await;
@@ -77,20 +75,6 @@ impl Sync {
         }
     }
 
-    fn start(&self, connection: &Channel, row: &downloads::Model) -> Position {
-        if let Some(saved) = row.page_token.as_deref().and_then(Position::from_text) {
-            return saved;
-        }
-        let window = Window {
-            from: Timestamp::from_micros(row.window_from.unwrap_or_default()),
-            to: Timestamp::from_micros(row.window_to.unwrap_or_default()),
-        };
-        match connection.marketplace.limits().longest_order_window {
-            Some(longest) => Position::in_pieces(window, longest),
-            None => Position::within(window),
-        }
-    }
-
     async fn open_download(
         &self,
         connection: &Channel,
@@ -98,21 +82,19 @@ impl Sync {
         source: Source,
     ) -> Result<downloads::Model, SyncError> {
         let now = self.shared.clock.now();
-        let window = match what {
-            Download::Within(window) => *window,
-            _ => {
-                let cursor =
-                    cursors::cursor(self.db().read(), connection.id, Stream::Orders).await?;
-                let lookback = connection.marketplace.limits().lookback;
-                let first = now - self.shared.options.first_download;
-                match cursor {
-                    // The cursor moves only when a walk has ended, so an interrupted one has the same start.
-                    Some(cursor) => Window::since(cursor, lookback, now),
-                    None => Window {
-                        from: first,
-                        to: now,
-                    },
-                }
+        let window = if let Download::Within(window) = what {
+            *window
+        } else {
+            let cursor = cursors::cursor(self.db().read(), connection.id, Stream::Orders).await?;
+            let lookback = connection.marketplace.limits().lookback;
+            let first = now - self.shared.options.first_download;
+            match cursor {
+                // The cursor moves only when a walk has ended, so an interrupted one has the same start.
+                Some(cursor) => Window::since(cursor, lookback, now),
+                None => Window {
+                    from: first,
+                    to: now,
+                },
             }
         };
         let mut running = downloads::Entity::of_channel(connection.id.0)
@@ -258,6 +240,20 @@ impl Sync {
         tx.commit().await?;
         self.shared.queue.wake();
         Ok(row)
+    }
+}
+
+fn start(connection: &Channel, row: &downloads::Model) -> Position {
+    if let Some(saved) = row.page_token.as_deref().and_then(Position::from_text) {
+        return saved;
+    }
+    let window = Window {
+        from: Timestamp::from_micros(row.window_from.unwrap_or_default()),
+        to: Timestamp::from_micros(row.window_to.unwrap_or_default()),
+    };
+    match connection.marketplace.limits().longest_order_window {
+        Some(longest) => Position::in_pieces(window, longest),
+        None => Position::within(window),
     }
 }
 

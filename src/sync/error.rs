@@ -1,11 +1,9 @@
 //! How a piece of synchronisation can fail, and what becomes of its job.
 
-use crate::{
-    channels::ChannelError,
-    domain::{ChannelId, Retry, Timestamp},
-    marketplaces::MarketplaceError,
-    queue::Outcome,
-};
+use crate::channels::ChannelError;
+use crate::domain::{ChannelId, Retry, Timestamp};
+use crate::marketplaces::MarketplaceError;
+use crate::queue::Outcome;
 use sea_orm::DbErr;
 use std::time::Duration;
 use thiserror::Error;
@@ -55,9 +53,11 @@ impl SyncError {
             Self::Removed(_) | Self::NoCredentials(_) | Self::NoAddress(_) | Self::NoShop => {
                 Retry::Never
             }
-            Self::Channel(ChannelError::Db(_)) | Self::Db(_) => Retry::Backoff,
+            Self::Channel(ChannelError::Db(_))
+            | Self::Db(_)
+            | Self::Stale { .. }
+            | Self::Unknown(_) => Retry::Backoff,
             Self::Channel(_) | Self::Schedule(_) => Retry::Never,
-            Self::Stale { .. } | Self::Unknown(_) => Retry::Backoff,
         }
     }
 

@@ -1,14 +1,12 @@
 //! Reading orders back and recording them: the one road to a recorded order.
 
 use super::{Lane, Sync, SyncError};
-use crate::{
-    channels::Channel,
-    domain::{ChannelId, EventKind, Order, RemoteId, Source, Timestamp, Work},
-    inbox,
-    marketplaces::{Access, MarketplaceError},
-    queue::{Claimed, Outcome},
-    sales::{self, Recording},
-};
+use crate::channels::Channel;
+use crate::domain::{ChannelId, EventKind, Order, RemoteId, Source, Timestamp, Work};
+use crate::inbox;
+use crate::marketplaces::{Access, MarketplaceError};
+use crate::queue::{Claimed, Outcome};
+use crate::sales::{self, Recording};
 use std::collections::HashMap;
 
 /// After so many tries a lagging reading is believed, and an order that is not shown is given up: with the
@@ -56,7 +54,7 @@ impl Sync {
         }
         Ok(Read {
             connection,
-            read_at,
+            at: read_at,
             orders,
             unreadable,
         })
@@ -80,7 +78,7 @@ impl Sync {
         sales::record_order(&tx, recording, order, now).await?;
         let stale = told.filter(|told| *told > order.version && job.attempt < PATIENCE);
         if stale.is_none() {
-            handled(&tx, connection.id, id, read.read_at, now).await?;
+            handled(&tx, connection.id, id, read.at, now).await?;
         }
         tx.commit().await?;
         match stale {
@@ -104,7 +102,7 @@ impl Sync {
         let reason = "the marketplace no longer shows this order; it was deleted there";
         let booked = sales::mark_attention(&tx, &read.connection, id, reason).await?;
         if booked {
-            handled(&tx, read.connection.id, id, read.read_at, now).await?;
+            handled(&tx, read.connection.id, id, read.at, now).await?;
         }
         tx.commit().await?;
         if booked { Ok(()) } else { Err(unknown()) }
@@ -113,7 +111,8 @@ impl Sync {
 
 struct Read {
     connection: Channel,
-    read_at: Timestamp,
+    /// When the reading began.
+    at: Timestamp,
     orders: HashMap<RemoteId, Order>,
     unreadable: HashMap<RemoteId, MarketplaceError>,
 }

@@ -1,6 +1,7 @@
 //! Where a walk over a list is, in a form that survives a crash. Pure.
 
-use crate::{domain::Window, marketplaces::PageToken};
+use crate::domain::Window;
+use crate::marketplaces::PageToken;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

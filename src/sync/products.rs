@@ -1,11 +1,9 @@
 //! Reading one product back and applying it.
 
 use super::{Lane, Sync, SyncError};
-use crate::{
-    catalog::{self, Applied},
-    domain::{ChannelId, EventKind, RemoteId},
-    inbox,
-};
+use crate::catalog::{self, Applied};
+use crate::domain::{ChannelId, EventKind, RemoteId};
+use crate::inbox;
 
 impl Sync {
     /// Reads one product as it is now and applies what differs. A product that the marketplace no longer

@@ -1,14 +1,12 @@
 //! Telling a channel how many units of its listings are available, as of now.
 
 use super::{Lane, Sync, SyncError};
-use crate::{
-    catalog,
-    channels::{self, Channel},
-    domain::{ChannelId, ListingId, SkuId, Source, Timestamp, Work},
-    marketplaces::{MarketplaceError, PushOutcome, StockLevel},
-    queue::{Claimed, Outcome},
-    stock::{self, PushResult},
-};
+use crate::catalog;
+use crate::channels::{self, Channel};
+use crate::domain::{ChannelId, ListingId, SkuId, Source, Timestamp, Work};
+use crate::marketplaces::{MarketplaceError, PushOutcome, StockLevel};
+use crate::queue::{Claimed, Outcome};
+use crate::stock::{self, PushResult};
 use std::collections::HashMap;
 
 /// A listing and what to tell about it.

@@ -1,9 +1,7 @@
 //! Reading the history of scans and downloads.
 
-use crate::{
-    db::Db,
-    domain::{ChannelId, MerchantId, ScanId},
-};
+use crate::db::Db;
+use crate::domain::{ChannelId, MerchantId, ScanId};
 use entity::{downloads, orders, scans};
 use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder, QuerySelect};
 

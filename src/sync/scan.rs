@@ -11,17 +11,15 @@ use super::{
     cursors::{self, advance},
     position::Position,
 };
-use crate::{
-    catalog::{self, Applied},
-    channels::Channel,
-    db::Tx,
-    domain::{
-        ChannelId, EventKind, Product, RemoteId, ScanId, ScanKind, ScanMethod, Source, Timestamp,
-        Window,
-    },
-    inbox,
-    marketplaces::{Access, Limits, MarketplaceError, Page, ProductQuery, ProductScope},
+use crate::catalog::{self, Applied};
+use crate::channels::Channel;
+use crate::db::Tx;
+use crate::domain::{
+    ChannelId, EventKind, Product, RemoteId, ScanId, ScanKind, ScanMethod, Source, Timestamp,
+    Window,
 };
+use crate::inbox;
+use crate::marketplaces::{Access, Limits, MarketplaceError, Page, ProductQuery, ProductScope};
 use entity::{scan_pages, scans};
 use roaring::RoaringTreemap;
 use sea_orm::{
@@ -67,7 +65,7 @@ impl Sync {
                 .await;
         }
         let mut row = self.open_scan(&connection, request).await?;
-        let walk = self.walk(&connection, &row, request.kind).await?;
+        let walk = walk_of(&connection, &row, request.kind);
         let saved = row.page_token.as_deref().and_then(Position::from_text);
         let mut position = saved.unwrap_or_else(|| walk.start.clone());
         loop {
@@ -78,7 +76,7 @@ impl Sync {
             let page = match connection.marketplace.products(&access, &query).await {
                 Ok(page) if !exceeds(&page, connection.marketplace.limits()) => page,
                 Ok(_) | Err(MarketplaceError::TooManyResults { .. }) => {
-                    position = self.cut(&connection, &row, position)?;
+                    position = cut(&connection, &row, position)?;
                     continue;
                 }
                 Err(error) => return Err(self.scan_failed(&connection, row, error).await),
@@ -141,76 +139,6 @@ impl Sync {
         let row = row.insert(&tx).await?;
         tx.commit().await?;
         Ok(row)
-    }
-
-    async fn walk(
-        &self,
-        connection: &Channel,
-        row: &scans::Model,
-        kind: ScanKind,
-    ) -> Result<Walk, SyncError> {
-        let limits = connection.marketplace.limits();
-        let to = Timestamp::from_micros(row.window_to);
-        let window = row.window_from.map(|from| Window {
-            from: Timestamp::from_micros(from),
-            to,
-        });
-        let walk = match (kind, window) {
-            (ScanKind::Updated, Some(window)) if limits.updated_filter => Walk {
-                emulated: false,
-                complete: false,
-                start: Position::within(window),
-            },
-            // The first updated scan has no cursor yet: everything is new.
-            (ScanKind::Updated, window) => Walk {
-                emulated: window.is_some(),
-                complete: false,
-                start: Position::whole(),
-            },
-            (ScanKind::Active, _) => Walk {
-                emulated: !limits.active_filter,
-                complete: false,
-                start: Position::whole(),
-            },
-            _ => Walk {
-                emulated: false,
-                complete: true,
-                start: Position::whole(),
-            },
-        };
-        if walk.emulated && !row.emulated {
-            tracing::info!(
-                channel.id = connection.id.0,
-                scan.id = row.id,
-                "the API has no filter for this kind of scan; every listing is walked and compared"
-            );
-        }
-        Ok(walk)
-    }
-
-    /// Cuts the present window in two; a walk without windows begins anew with one that holds everything.
-    fn cut(
-        &self,
-        connection: &Channel,
-        row: &scans::Model,
-        position: Position,
-    ) -> Result<Position, SyncError> {
-        let everything = Window {
-            from: Timestamp::EPOCH,
-            to: Timestamp::from_micros(row.window_to),
-        };
-        let cut = match position.window() {
-            None if connection.marketplace.limits().updated_filter => {
-                Some(Position::within(everything))
-            }
-            _ => position.cut(),
-        };
-        cut.ok_or(SyncError::Marketplace {
-            channel: connection.id,
-            error: MarketplaceError::TooManyResults {
-                marketplace: connection.marketplace.name(),
-            },
-        })
     }
 
     async fn write_page(
@@ -364,6 +292,71 @@ impl Sync {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// How this kind of scan is walked on this API.
+fn walk_of(connection: &Channel, row: &scans::Model, kind: ScanKind) -> Walk {
+    let limits = connection.marketplace.limits();
+    let to = Timestamp::from_micros(row.window_to);
+    let window = row.window_from.map(|from| Window {
+        from: Timestamp::from_micros(from),
+        to,
+    });
+    let walk = match (kind, window) {
+        (ScanKind::Updated, Some(window)) if limits.updated_filter => Walk {
+            emulated: false,
+            complete: false,
+            start: Position::within(window),
+        },
+        // The first updated scan has no cursor yet: everything is new.
+        (ScanKind::Updated, window) => Walk {
+            emulated: window.is_some(),
+            complete: false,
+            start: Position::whole(),
+        },
+        (ScanKind::Active, _) => Walk {
+            emulated: !limits.active_filter,
+            complete: false,
+            start: Position::whole(),
+        },
+        _ => Walk {
+            emulated: false,
+            complete: true,
+            start: Position::whole(),
+        },
+    };
+    if walk.emulated && !row.emulated {
+        tracing::info!(
+            channel.id = connection.id.0,
+            scan.id = row.id,
+            "the API has no filter for this kind of scan; every listing is walked and compared"
+        );
+    }
+    walk
+}
+
+/// Cuts the present window in two; a walk without windows begins anew with one that holds everything.
+fn cut(
+    connection: &Channel,
+    row: &scans::Model,
+    position: Position,
+) -> Result<Position, SyncError> {
+    let everything = Window {
+        from: Timestamp::EPOCH,
+        to: Timestamp::from_micros(row.window_to),
+    };
+    let cut = match position.window() {
+        None if connection.marketplace.limits().updated_filter => {
+            Some(Position::within(everything))
+        }
+        _ => position.cut(),
+    };
+    cut.ok_or(SyncError::Marketplace {
+        channel: connection.id,
+        error: MarketplaceError::TooManyResults {
+            marketplace: connection.marketplace.name(),
+        },
+    })
 }
 
 fn scope(kind: ScanKind, position: &Position, limits: &Limits) -> ProductScope {

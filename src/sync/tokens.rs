@@ -1,16 +1,14 @@
 //! Keeping a connection's tokens alive, on a clock and not on traffic: a quiet shop must not lose its link.
 
 use super::{Lane, Sync, SyncError};
-use crate::{
-    channels::{self, StoredCredentials},
-    domain::{ChannelId, Source, Timestamp},
-    inbox,
-    marketplaces::MarketplaceError,
-};
+use crate::channels::{self, StoredCredentials};
+use crate::domain::{ChannelId, Source, Timestamp};
+use crate::inbox;
+use crate::marketplaces::MarketplaceError;
 use std::time::Duration;
 
 /// A token renewed so recently is not renewed again: many jobs meet an expired token at once.
-const JUST_RENEWED: Duration = Duration::from_secs(60);
+const JUST_RENEWED: Duration = Duration::from_secs(5);
 
 impl Sync {
     /// Renews the access token when a third of its life is left, or at once when a call found it expired.

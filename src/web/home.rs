@@ -1,11 +1,9 @@
 //! The first page: channels, what they told last, when they were scanned, the latest sales; refreshed live.
 
 use super::WebState;
-use crate::{
-    accounts,
-    domain::{MerchantId, Timestamp},
-    reports::{self, ChannelRow, Overview, SaleRow},
-};
+use crate::accounts;
+use crate::domain::{MerchantId, Timestamp};
+use crate::reports::{self, ChannelRow, Overview, SaleRow};
 use actix_web::{HttpResponse, web};
 use maud::{DOCTYPE, Markup, html};
 

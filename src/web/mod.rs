@@ -6,7 +6,9 @@ mod health;
 mod home;
 mod webhooks;
 
-use crate::{clock::Clock, inbox::Inbox, queue::Queue};
+use crate::clock::Clock;
+use crate::inbox::Inbox;
+use crate::queue::Queue;
 use actix_web::{App, HttpServer, dev::Server, middleware::DefaultHeaders, web};
 use std::{net::TcpListener, sync::Arc, time::Duration};
 

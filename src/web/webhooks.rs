@@ -10,10 +10,8 @@
 //! The body is taken as received: it is never decompressed, because what is signed is what was sent.
 
 use super::WebState;
-use crate::{
-    inbox::Answer,
-    marketplaces::{self, RawDelivery},
-};
+use crate::inbox::Answer;
+use crate::marketplaces::{self, RawDelivery};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;

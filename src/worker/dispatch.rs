@@ -1,10 +1,8 @@
 //! The one `match` over every kind of work.
 
-use crate::{
-    domain::{ScanKind, ScanMethod, Source, Work},
-    queue::{Claimed, Outcome},
-    sync::{ScanRequest, Sync, SyncError},
-};
+use crate::domain::{ScanKind, ScanMethod, Source, Work};
+use crate::queue::{Claimed, Outcome};
+use crate::sync::{ScanRequest, Sync, SyncError};
 
 /// Does the work of jobs that belong together; one outcome each, in order.
 pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {

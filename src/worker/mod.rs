@@ -8,12 +8,10 @@
 
 mod dispatch;
 
-use crate::{
-    clock::Clock,
-    domain::{ChannelId, JobId, JobKind},
-    queue::{Claimed, Ended, Outcome, Queue},
-    sync::Sync,
-};
+use crate::clock::Clock;
+use crate::domain::{ChannelId, JobId, JobKind};
+use crate::queue::{Claimed, Ended, Outcome, Queue};
+use crate::sync::Sync;
 use dispatch::dispatch;
 use sea_orm::DbErr;
 use std::{
@@ -267,21 +265,22 @@ fn report(job: &Claimed, outcome: &Outcome, end: &Ended) {
         Outcome::Failed { error, .. } => error.as_str(),
         Outcome::Done | Outcome::Snoozed { .. } => return,
     };
-    match end {
-        Ended::Dead => tracing::error!(
+    if *end == Ended::Dead {
+        tracing::error!(
             job.id = job.id.0,
             job.kind = job.work.kind().as_str(),
             channel.id = job.channel.0,
             error,
             "a job was given up; mend the cause and replay it"
-        ),
-        _ => tracing::warn!(
+        );
+    } else {
+        tracing::warn!(
             job.id = job.id.0,
             job.kind = job.work.kind().as_str(),
             channel.id = job.channel.0,
             attempt = job.attempt,
             error,
             "a job will be tried again"
-        ),
+        );
     }
 }

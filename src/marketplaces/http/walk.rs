@@ -10,10 +10,8 @@
 //! Where a filter hides some rows, a walk has several passes. Pure: the caller asks, this says for what,
 //! and which rows of the answer are new.
 
-use crate::{
-    domain::{Timestamp, Window},
-    marketplaces::PageToken,
-};
+use crate::domain::{Timestamp, Window};
+use crate::marketplaces::PageToken;
 use serde::{Deserialize, Serialize};
 
 /// A walk over a list; its text is the page token.

@@ -3,11 +3,9 @@
 //! Only what that needs: no TLS, one request a connection, and no weather, for which there is `sandbox`.
 
 use super::{Shop, SimRequest, Simulator};
-use crate::{
-    clock::Clock,
-    domain::{ChannelId, Timestamp},
-    marketplaces::{Access, access::Unpaced, http::Http},
-};
+use crate::clock::Clock;
+use crate::domain::{ChannelId, Timestamp};
+use crate::marketplaces::{Access, access::Unpaced, http::Http};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

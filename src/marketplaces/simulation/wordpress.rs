@@ -9,10 +9,8 @@
 pub mod objects;
 
 use super::{Shop, SimRequest, SimResponse};
-use crate::{
-    domain::Timestamp,
-    marketplaces::http::oauth1::{self, Pairs},
-};
+use crate::domain::Timestamp;
+use crate::marketplaces::http::oauth1::{self, Pairs};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{fmt::Write, time::Duration};
@@ -304,7 +302,8 @@ pub fn only_fields(request: &SimRequest, mut object: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::Currency, marketplaces::http::oauth1::Consumer};
+    use crate::domain::Currency;
+    use crate::marketplaces::http::oauth1::Consumer;
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_400_400);
 

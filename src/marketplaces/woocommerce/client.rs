@@ -14,18 +14,16 @@ use super::{
     mapping::{self, Target},
     read_answer, refused, unreadable, webhook,
 };
-use crate::{
-    domain::{Currency, Order, Product, RemoteId, Timestamp},
-    marketplaces::{
-        Access, MarketplaceError, OrderQuery, OrderSummary, Page, PageToken, PriceChange,
-        ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity, StockLevel,
-        http::{
-            Request, Response,
-            batch::{self, Answers, Entry},
-            lenient::{self, text},
-            oauth1::{self, Consumer, Pairs},
-            walk::Walk,
-        },
+use crate::domain::{Currency, Order, Product, RemoteId, Timestamp};
+use crate::marketplaces::{
+    Access, MarketplaceError, OrderQuery, OrderSummary, Page, PageToken, PriceChange, ProductQuery,
+    ProductScope, PushOutcome, Result, ShopIdentity, StockLevel,
+    http::{
+        Request, Response,
+        batch::{self, Answers, Entry},
+        lenient::{self, text},
+        oauth1::{self, Consumer, Pairs},
+        walk::Walk,
     },
 };
 use reqwest::Method;

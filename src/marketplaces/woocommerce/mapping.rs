@@ -7,18 +7,16 @@
 //! Source: WooCommerce 10.5.2, REST API v3, and a running store, read 2026-11-23.
 
 use super::{NAME, entry_error, refused, unreadable};
-use crate::{
-    domain::{
-        Currency, Document, Fulfilment, Money, Order, OrderLine, Product, ProductState, RemoteId,
-        Standing, Timestamp, Variant,
-    },
-    marketplaces::{
-        OrderSummary, PriceChange, PushOutcome, StockLevel,
-        http::{
-            lenient::{self, plain, text, whole},
-            oauth1::Pairs,
-            walk::{Sort, Walk},
-        },
+use crate::domain::{
+    Currency, Document, Fulfilment, Money, Order, OrderLine, Product, ProductState, RemoteId,
+    Standing, Timestamp, Variant,
+};
+use crate::marketplaces::{
+    OrderSummary, PriceChange, PushOutcome, StockLevel,
+    http::{
+        lenient::{self, plain, text, whole},
+        oauth1::Pairs,
+        walk::{Sort, Walk},
     },
 };
 use serde_json::{Value, json};

@@ -15,19 +15,16 @@ mod mapping;
 mod simulator;
 mod webhook;
 
-use crate::{
-    domain::{Event, Order, Product, RemoteId, Timestamp},
-    marketplaces::{
-        Access, Acknowledgement, DeliveryKey, Limits, Malformed, Marketplace, MarketplaceError,
-        OrderQuery, OrderSummary, Page, Platform, PriceChange, ProductQuery, PushOutcome,
-        RawDelivery, Rejected, Result, ShopIdentity, StockLevel, VerifiedDelivery, WebhookAddress,
-        WebhookKeys,
-        http::{
-            Response,
-            lenient::{self, text},
-        },
-        simulation::Simulator,
+use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
+use crate::marketplaces::{
+    Access, Acknowledgement, DeliveryKey, Limits, Malformed, Marketplace, MarketplaceError,
+    OrderQuery, OrderSummary, Page, Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery,
+    Rejected, Result, ShopIdentity, StockLevel, VerifiedDelivery, WebhookAddress, WebhookKeys,
+    http::{
+        Response,
+        lenient::{self, text},
     },
+    simulation::Simulator,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -249,12 +246,10 @@ fn example(name: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::{Currency, Money, ProductState, Window},
-        marketplaces::{
-            ProductScope,
-            simulation::{loopback, wordpress::objects},
-        },
+    use crate::domain::{Currency, Money, ProductState, Window};
+    use crate::marketplaces::{
+        ProductScope,
+        simulation::{loopback, wordpress::objects},
     };
     use simulator::tests::{NOW, TEA, WOO, order, store};
 

@@ -5,21 +5,19 @@
 //! Left out on purpose: form-encoded requests, HMAC-SHA1, refunds, checkout drafts.
 
 use super::{NAME, webhook};
-use crate::{
-    domain::{Currency, Money, RemoteId, Timestamp},
-    marketplaces::{
-        Secrets,
-        http::lenient::{id, text, whole},
-        simulation::{
-            Shop, ShopChange, SimDelivery, SimRequest, SimResponse, Simulator, Subscription,
-            wordpress::{
-                self, Row, error,
-                objects::{
-                    hook_json, is_counted, order_json, order_rows, product_json, product_rows,
-                    variation_json, variation_rows,
-                },
-                php_json,
+use crate::domain::{Currency, Money, RemoteId, Timestamp};
+use crate::marketplaces::{
+    Secrets,
+    http::lenient::{id, text, whole},
+    simulation::{
+        Shop, ShopChange, SimDelivery, SimRequest, SimResponse, Simulator, Subscription,
+        wordpress::{
+            self, Row, error,
+            objects::{
+                hook_json, is_counted, order_json, order_rows, product_json, product_rows,
+                variation_json, variation_rows,
             },
+            php_json,
         },
     },
 };

@@ -13,18 +13,16 @@ use super::{
     client::{LARGEST_PAGE, batch_update, call, get},
     entry_error, list, mapping, refused,
 };
-use crate::{
-    domain::{Event, RemoteId, Timestamp},
-    marketplaces::{
-        Access, Acknowledgement, DeliveryKey, Malformed, RawDelivery, Rejected, Result as Answer,
-        VerifiedDelivery, WebhookKeys,
-        http::lenient::{self, text},
-        simulation::{
-            Shop, ShopChange, SimDelivery, SimProduct, SimStatus, Subscription,
-            wordpress::{
-                REVOKED,
-                objects::{number, order_json, product_json, variation_json},
-            },
+use crate::domain::{Event, RemoteId, Timestamp};
+use crate::marketplaces::{
+    Access, Acknowledgement, DeliveryKey, Malformed, RawDelivery, Rejected, Result as Answer,
+    VerifiedDelivery, WebhookKeys,
+    http::lenient::{self, text},
+    simulation::{
+        Shop, ShopChange, SimDelivery, SimProduct, SimStatus, Subscription,
+        wordpress::{
+            REVOKED,
+            objects::{number, order_json, product_json, variation_json},
         },
     },
 };

@@ -91,7 +91,9 @@ fn the_shortest_interval_is_a_minute_unless_seconds_are_given() {
 
     assert_eq!(interval("* * * * *"), Duration::from_secs(60));
     assert_eq!(interval("30 * * * * *"), Duration::from_secs(60));
-    assert_eq!(interval("*/30 * * * * *"), Duration::from_secs(1));
+    assert_eq!(interval("*/20 * * * * *"), Duration::from_secs(20));
+    assert_eq!(interval("5,50 * * * * *"), Duration::from_secs(15));
+    assert_eq!(interval("* * * * * *"), Duration::from_secs(1));
 }
 
 #[test]

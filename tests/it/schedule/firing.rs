@@ -253,7 +253,7 @@ async fn an_expression_that_fires_too_often_is_refused(db: Db) {
     let shop = a_shop(&db).await;
     let owner = (shop.merchant, shop.channel);
 
-    let seconds = try_set(&db, owner, ("*/10 * * * * *", true), NOW).await;
+    let seconds = try_set(&db, owner, ("*/5 * * * * *", true), NOW).await;
     let nonsense = try_set(&db, owner, ("every hour", true), NOW).await;
     let minutes = try_set(&db, owner, ("30 * * * * *", true), NOW).await;
 

@@ -6,11 +6,9 @@
 //! Source: WooCommerce 10.5.2, REST API v3, and a running store, read 2026-11-23.
 
 use super::{Row, gmt, local};
-use crate::{
-    domain::{Money, ProductState, RemoteId, Timestamp},
-    marketplaces::simulation::{
-        Shop, SimLine, SimOrder, SimProduct, SimRequest, SimStatus, SimVariant, Subscription,
-    },
+use crate::domain::{Money, ProductState, RemoteId, Timestamp};
+use crate::marketplaces::simulation::{
+    Shop, SimLine, SimOrder, SimProduct, SimRequest, SimStatus, SimVariant, Subscription,
 };
 use serde_json::{Value, json};
 
