@@ -53,13 +53,13 @@ impl Context {
         telemetry::start(&self.settings.log);
     }
 
-    /// Logs warnings and errors only, unless the settings say otherwise: for commands with an answer.
+    /// Logs errors only, unless the settings say otherwise: for commands that answer for themselves.
     pub fn log_quietly(&self) {
         let mut log = self.settings.log.clone();
         let is_default =
             |setting: &Effective| setting.key == "log.filter" && setting.source == Source::Default;
         if self.effective().iter().any(is_default) {
-            "warn".clone_into(&mut log.filter);
+            "error".clone_into(&mut log.filter);
         }
         telemetry::start(&log);
     }

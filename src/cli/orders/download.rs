@@ -62,12 +62,16 @@ pub async fn run(context: &Context, args: &DownloadArgs) -> anyhow::Result<ExitC
     let connection = channels::connection_of(session.app.db.read(), channel.id).await?;
     let wanted = Wanted::read(&session, args).await?;
     let since = session.now();
-    let bar = bar(context.json);
-    let worker = LentWorker::start(&session.app, KINDS);
+    let mut jobs = Vec::new();
     for orders in wanted.jobs() {
         let work = Work::DownloadOrders { orders };
-        let job = follow::enqueue(&session, &connection, work).await?;
-        let ending = follow::follow(&session, &job, async || {
+        jobs.push(follow::enqueue(&session, &connection, work).await?);
+    }
+    let bar = bar(context.json);
+    // Started last: a download that waits already is then the one that is followed.
+    let worker = LentWorker::start(&session.app, KINDS);
+    for job in &jobs {
+        let ending = follow::follow(&session, job, async || {
             if let Some(row) = newest(&session, &connection, since).await? {
                 bar.set_message(counts(&row));
             }
@@ -203,19 +207,19 @@ fn report(
     fetched: &[Fetched],
 ) -> anyhow::Result<ExitCode> {
     let row = row.context("the download left no record")?;
-    let n_recorded = fetched.iter().filter(|order| order.is_recorded()).count();
-    let n_failed = fetched.len() - n_recorded;
+    let n_fetched = fetched.iter().filter(|order| order.is_done()).count();
+    let n_failed = fetched.len() - n_fetched;
     if context.json {
         say_json(&serde_json::json!({
             "download": row,
-            "fetched": n_recorded,
+            "fetched": n_fetched,
             "failed": n_failed,
             "orders": fetched,
         }))?;
     } else {
         match wanted {
             Wanted::Numbered(numbers) => say(format!(
-                "{} asked for, {n_recorded} fetched, {n_failed} not",
+                "{} asked for, {n_fetched} fetched, {n_failed} not",
                 numbers.len()
             )),
             Wanted::Updated | Wanted::Within(_) => {
@@ -227,7 +231,7 @@ fn report(
                     }
                 ));
                 say(format!(
-                    "{}; {n_recorded} fetched, {n_failed} not",
+                    "{}; {n_fetched} fetched, {n_failed} not",
                     counts(row)
                 ));
             }

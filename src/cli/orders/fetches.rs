@@ -19,14 +19,14 @@ const MOST: u64 = 20_000;
 #[derive(Debug, Serialize)]
 pub struct Fetched {
     pub number: String,
-    /// `recorded`, `failed` or `waiting`.
+    /// `recorded`, `read` (there was nothing to book), `failed` or `waiting`.
     pub result: &'static str,
     pub detail: String,
 }
 
 impl Fetched {
-    pub fn is_recorded(&self) -> bool {
-        self.result == "recorded"
+    pub fn is_done(&self) -> bool {
+        matches!(self.result, "recorded" | "read")
     }
 }
 
@@ -131,7 +131,10 @@ impl Fetches {
     ) -> anyhow::Result<Fetched> {
         let error = row.last_error.clone().unwrap_or_default();
         let (result, detail) = match JobState::parse(&row.state) {
-            Some(JobState::Done) => ("recorded", self.standing(session, &order).await?),
+            Some(JobState::Done) => match self.standing(session, &order).await? {
+                Some(standing) => ("recorded", standing),
+                None => ("read", "there is nothing to book yet".to_owned()),
+            },
             Some(JobState::Dead) => ("failed", format!("given up: {error}")),
             Some(JobState::Available) if row.attempts > 0 => {
                 let at = Timestamp::from_micros(row.run_at);
@@ -146,15 +149,16 @@ impl Fetches {
         })
     }
 
-    async fn standing(&self, session: &Session, order: &RemoteId) -> anyhow::Result<String> {
+    async fn standing(
+        &self,
+        session: &Session,
+        order: &RemoteId,
+    ) -> anyhow::Result<Option<String>> {
         let found = sales::find_orders(&session.app.db, session.merchant, order.as_str()).await?;
         let here = found
             .iter()
             .find(|row| row.connection_id == self.connection.0 && row.remote_id == order.as_str());
-        Ok(here.map_or_else(
-            || "read; there is nothing to book".to_owned(),
-            super::show::standing,
-        ))
+        Ok(here.map(super::show::standing))
     }
 }
 

@@ -1,0 +1,328 @@
+//! Shops from connecting to removing, against simulated marketplaces.
+
+use super::Place;
+use marketsink::{
+    clock::Clock,
+    domain::RemoteId,
+    marketplaces::{
+        self, WebhookAddress,
+        simulation::{NewLine, SimStatus},
+    },
+    sandbox::{Driver, Sandbox, SimShop, Weather},
+};
+use serde_json::{Value, json};
+
+/// A simulated shop with goods and one paid order, and a place that may call it.
+struct Town {
+    /// Serves the shop as long as the town stands.
+    _sandbox: Sandbox,
+    shop: SimShop,
+    place: Place,
+    order: RemoteId,
+}
+
+impl Town {
+    async fn every() -> Vec<Self> {
+        let mut towns = Vec::new();
+        for marketplace in marketplaces::all() {
+            let sandbox = Sandbox::new(Clock::system(), Weather::calm(), 1);
+            let shop = sandbox.open(*marketplace, 3, "Kopi Toko").await.unwrap();
+            let shops = std::slice::from_ref(&shop);
+            Driver::new(sandbox.clone(), 1).stock_catalogue(shops);
+            let order = order(&shop);
+            towns.push(Self {
+                place: place(&shop),
+                _sandbox: sandbox,
+                shop,
+                order,
+            });
+        }
+        towns
+    }
+
+    fn secret(&self, name: &str) -> String {
+        self.shop
+            .credentials()
+            .get(name)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// Connects the shop, its second secret by standard input.
+    fn connect(&self) -> Value {
+        let (origin, slug) = (self.shop.origin(), self.shop.marketplace().slug());
+        let mut args = vec!["channel", "add", slug, "--json"];
+        let names = match self.shop.marketplace().limits().webhook_address {
+            WebhookAddress::Channel => {
+                args.extend(["--url", &origin]);
+                ["consumer_key", "consumer_secret"]
+            }
+            WebhookAddress::App => ["access_token", "refresh_token"],
+        };
+        let given = format!("{}={}", names[0], self.secret(names[0]));
+        let asked = format!("{}=-", names[1]);
+        args.extend(["--secret", &given, "--secret", &asked]);
+        let input = format!("{}\n", self.secret(names[1]));
+        self.place.run_with_input(&args, &input).works().json()
+    }
+
+    fn orders(&self) -> String {
+        self.order.to_string()
+    }
+}
+
+/// A buyer orders two units of the first variant that has a seller SKU, and pays.
+fn order(shop: &SimShop) -> RemoteId {
+    let (variant_id, platform) = shop.with(|shop| {
+        let mut variants = shop.products.values().flat_map(|product| &product.variants);
+        let variant = variants.find(|variant| variant.seller_sku.is_some() && variant.quantity > 2);
+        (
+            variant.expect("something is for sale").id.clone(),
+            shop.platforms[0],
+        )
+    });
+    let line = NewLine {
+        variant_id,
+        quantity: 2,
+    };
+    shop.place_order(platform, SimStatus::Paid, &[line])
+        .expect("it is in stock")
+}
+
+fn place(shop: &SimShop) -> Place {
+    let place = Place::new().with("MARKETSINK_SYNC_ALLOW_PRIVATE_HOSTS", "true");
+    let secrets = shop.credentials();
+    match (secrets.get("app_key"), secrets.get("app_secret")) {
+        (Some(key), Some(secret)) => place
+            .with("MARKETSINK_TIKTOK_SHOP_API_URL", &shop.origin())
+            .with("MARKETSINK_TIKTOK_SHOP_AUTH_URL", &shop.origin())
+            .with("MARKETSINK_TIKTOK_SHOP_APP_KEY", key)
+            .with("MARKETSINK_TIKTOK_SHOP_APP_SECRET", secret),
+        _ => place,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_is_connected_and_its_secrets_are_not_shown() {
+    for town in Town::every().await {
+        let connected = town.connect();
+
+        let platforms = town.shop.marketplace().limits().platforms.len();
+        let channels = connected[0]["channels"].as_array().unwrap();
+        assert_eq!(channels.len(), platforms, "{connected}");
+        assert_eq!(connected[0]["webhooks"]["set_up"], true, "{connected}");
+        let tested = town.place.json(&["channel", "test", "1"]);
+        assert_eq!(tested["works"], true);
+        let shown = town
+            .place
+            .run(&["channel", "show", "1", "--json"])
+            .works()
+            .out;
+        let listed = town.place.run(&["channel", "list"]).works().out;
+        for (_, secret) in json!(town.shop.credentials()).as_object().unwrap() {
+            let secret = secret.as_str().unwrap();
+            assert!(
+                !shown.contains(secret) && !listed.contains(secret),
+                "{shown}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_secret_is_named_with_where_it_is_found() {
+    let mut slugs = Vec::new();
+    for town in Town::every().await {
+        let slug = town.shop.marketplace().slug();
+        let url = town.shop.origin();
+        let args: &[&str] = match town.shop.marketplace().limits().webhook_address {
+            WebhookAddress::Channel => &["channel", "add", slug, "--url", &url],
+            WebhookAddress::App => &["channel", "add", slug],
+        };
+
+        let answer = town.place.run(args).fails();
+
+        assert!(answer.err.contains("--secret "), "{}", answer.err);
+        slugs.push(slug);
+    }
+    assert_eq!(slugs.len(), marketplaces::all().len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_is_followed_to_its_end() {
+    for town in Town::every().await {
+        town.connect();
+        let expected = town.shop.with(|shop| {
+            shop.products
+                .values()
+                .map(|product| product.variants.len())
+                .sum::<usize>()
+        });
+
+        let scan = town.place.json(&["scan", "1"]);
+        let text = town
+            .place
+            .run(&["scan", "1", "--type", "active"])
+            .works()
+            .out;
+
+        assert_eq!(scan["state"], "done", "{scan}");
+        assert_eq!(scan["listings"], json!(expected), "{scan}");
+        assert!(text.contains("(active)") && text.contains("done"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_that_nobody_waits_for_is_left_to_the_server() {
+    for town in Town::every().await {
+        town.connect();
+
+        let job = town
+            .place
+            .json(&["scan", "1", "--type", "updated", "--method", "async"]);
+
+        assert_eq!(
+            (&job["kind"], &job["state"]),
+            (&json!("run_scan"), &json!("available"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_product_is_scanned_by_its_id() {
+    for town in Town::every().await {
+        town.connect();
+        let product = town.shop.with(|shop| shop.products.keys().next().cloned());
+        let product = product.expect("something is for sale").to_string();
+
+        let scan = town.place.json(&["scan", "1", "--product", &product]);
+
+        assert_eq!(
+            (&scan["kind"], &scan["state"]),
+            (&json!("single"), &json!("done"))
+        );
+        assert_eq!(scan["subject"], json!(product));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_download_brings_an_order_into_the_books_where_it_is_shown_whole() {
+    for town in Town::every().await {
+        town.connect();
+        let number = town.orders();
+        let before = town.place.run(&["orders", "show", &number]).fails();
+
+        let downloaded = town.place.json(&["orders", "download", "1"]);
+        let shown = town.place.json(&["orders", "show", &number]);
+        let again = town
+            .place
+            .json(&["orders", "download", "1", "--numbers", &number]);
+
+        assert!(before.out.contains("is not in the books"), "{}", before.out);
+        assert!(
+            before
+                .out
+                .contains(&format!("orders download 1 --numbers {number}")),
+            "{}",
+            before.out
+        );
+        assert_eq!(downloaded["download"]["missing"], 1, "{downloaded}");
+        assert_eq!(downloaded["fetched"], 1, "{downloaded}");
+        let order = &shown["orders"][0];
+        // TikTok Shop makes a line of each unit.
+        let lines = order["lines"].as_array().unwrap();
+        let units: i64 = lines
+            .iter()
+            .filter_map(|line| line["quantity"].as_i64())
+            .sum();
+        assert_eq!(
+            (&order["order"]["document"], units),
+            (&json!("invoice"), 2),
+            "{shown}"
+        );
+        assert_eq!(order["lines"][0]["flag"], "unknown_sku", "{shown}");
+        assert!(!order["steps"].as_array().unwrap().is_empty(), "{shown}");
+        assert_eq!(again["orders"][0]["result"], "recorded", "{again}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counting_a_sku_links_its_listing_and_takes_up_the_order_that_waited() {
+    for town in Town::every().await {
+        town.connect();
+        let number = town.orders();
+        town.place.run(&["scan", "1"]).works();
+        town.place.run(&["orders", "download", "1"]).works();
+        let shown = town.place.json(&["orders", "show", &number]);
+        let code = shown["orders"][0]["lines"][0]["seller_sku"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+
+        let set = town
+            .place
+            .json(&["stock", "set", "--sku", &code, "--units", "40"]);
+        town.place
+            .run(&["orders", "download", "1", "--numbers", &number])
+            .works();
+        let stock = town.place.json(&["stock", "show", "--sku", &code]);
+
+        assert_eq!(
+            (&set["is_new"], &set["orders_read_again"]),
+            (&json!(true), &json!(1)),
+            "{set}"
+        );
+        assert!(set["listings_linked"].as_u64() >= Some(1), "{set}");
+        assert_eq!(stock["levels"][0]["available"], 38, "{stock}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_and_schedules_are_changed_by_name() {
+    for town in Town::every().await {
+        town.connect();
+
+        let settings = town
+            .place
+            .json(&["channel", "settings", "1", "buffer=2", "push_stock=no"]);
+        let wrong = town
+            .place
+            .run(&["channel", "settings", "1", "bufer=2"])
+            .fails();
+        let set = town
+            .place
+            .json(&["schedule", "set", "1", "full_scan", "30 2 * * *", "--off"]);
+        let often = town
+            .place
+            .run(&["schedule", "set", "1", "full_scan", "* * * * * *"])
+            .fails();
+
+        assert_eq!(
+            settings,
+            json!({"unpaid_orders": false, "push_stock": false, "buffer": 2})
+        );
+        assert!(wrong.err.contains("buffer"), "{}", wrong.err);
+        assert_eq!(
+            (&set[0]["expression"], &set[0]["enabled"]),
+            (&json!("30 2 * * *"), &json!(false))
+        );
+        assert!(often.err.contains("once a minute"), "{}", often.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_is_removed_only_when_it_is_meant() {
+    for town in Town::every().await {
+        town.connect();
+
+        let unsure = town.place.run(&["channel", "remove", "1"]).fails();
+        let sure = town.place.run(&["channel", "remove", "1", "--yes"]).works();
+        let left = town.place.json(&["channel", "list"]);
+        let scan = town.place.run(&["scan", "1"]).fails();
+
+        assert!(unsure.err.contains("--yes"), "{}", unsure.err);
+        assert!(sure.out.contains("stay"), "{}", sure.out);
+        assert_eq!(left, json!([]));
+        assert!(scan.err.contains("removed"), "{}", scan.err);
+    }
+}
