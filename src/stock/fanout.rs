@@ -75,7 +75,10 @@ pub async fn enqueue_pushes(
 
 async fn takes_pushes(tx: &Tx, channel: ChannelId) -> Result<bool, DbErr> {
     match channels::load(tx, channel).await {
-        Ok(channel) => Ok(channel.is_active() && channel.settings.push_stock),
+        // A locked channel is told when it is connected again: until then the job waits.
+        Ok(channel) => {
+            Ok(channel.state != channels::ChannelState::Removed && channel.settings.push_stock)
+        }
         Err(channels::ChannelError::Db(error)) => Err(error),
         Err(_) => Ok(false),
     }

@@ -1,6 +1,18 @@
 //! Days in a merchant's life, through the real HTTP surface, on both databases; each ends in one snapshot.
 
+mod changes;
+mod crash;
 mod days;
+mod hands;
+mod lost;
+mod opening;
+mod products;
+mod refusals;
+mod repeats;
+mod scans;
+mod skus;
+mod tokens;
+mod weather;
 mod world;
 
 use world::World;

@@ -5,10 +5,11 @@
 
 use marketsink::{
     accounts,
-    app::{App, Roles, Running},
+    app::{App, Roles, Running, open_database},
     catalog,
     clock::Clock,
     config::{Secret, Settings},
+    db::Fuse,
     domain::{MerchantId, OutletId, RemoteId, SkuId, Timestamp},
     marketplaces::{
         find,
@@ -35,6 +36,8 @@ pub struct World {
     pub woo: SimShop,
     pub merchant: MerchantId,
     pub outlet: OutletId,
+    /// Blown, it keeps marketsink from writing, as if the process were dead.
+    pub fuse: Fuse,
 }
 
 impl World {
@@ -57,8 +60,8 @@ impl World {
             .open(find("woocommerce").unwrap(), 2, "Kedai Contoh")
             .await;
         let (tiktok, woo) = (tiktok.unwrap(), woo.unwrap());
-        let app = App::build_hasty(settings(url, &tiktok), clock.clone(), 1_000.0).await;
-        let running = app.unwrap().start(Roles::INGEST).unwrap();
+        let fuse = Fuse::default();
+        let running = run(settings(url, &tiktok), &clock, &fuse).await;
         let tx = running.app.db.write_tx().await.unwrap();
         let merchant = accounts::open_merchant(&tx, "default", "Asia/Jakarta", START)
             .await
@@ -75,18 +78,24 @@ impl World {
             woo,
             merchant,
             outlet,
+            fuse,
         }
     }
 
-    /// Starts the program again over the same database, as after a crash or a restart.
+    /// Starts the program again over the same database, as after a crash or a restart. Leases are not given
+    /// back.
     pub async fn restarted(self) -> Self {
-        let settings = self.running.app.settings.clone();
+        self.restarted_with(|_| ()).await
+    }
+
+    /// The same with other settings.
+    pub async fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.running.app.settings.clone();
         let address = self.running.address;
         self.running.stop().await.unwrap();
-        let app = App::build_hasty(settings, self.clock.clone(), 1_000.0)
-            .await
-            .unwrap();
-        let running = app.start(Roles::INGEST).unwrap();
+        change(&mut settings);
+        self.fuse.mend();
+        let running = run(settings, &self.clock, &self.fuse).await;
         assert_eq!(
             running.address, address,
             "marketplaces find us where we were"
@@ -249,6 +258,13 @@ pub fn variant(shop: &SimShop, sku: &str) -> RemoteId {
             .id
             .clone()
     })
+}
+
+async fn run(settings: Settings, clock: &Clock, fuse: &Fuse) -> Running {
+    let db = open_database(&settings).await.unwrap();
+    let db = db.with_fuse(fuse.clone());
+    let app = App::build_on(db, settings, clock.clone(), 1_000.0).await;
+    app.unwrap().start(Roles::INGEST).unwrap()
 }
 
 fn settings(url: String, tiktok: &SimShop) -> Settings {

@@ -1,0 +1,163 @@
+//! Walks over a long catalogue: interrupted, resumed, and what they may conclude.
+
+use super::{
+    World,
+    hands::{add_many, product},
+};
+use crate::support::scenarios;
+use insta::assert_snapshot;
+use marketsink::{
+    domain::{JobKind, RemoteId, ScanKind, Source, Timestamp, Work},
+    marketplaces::simulation::{ShopChange, SimProduct},
+    sandbox::{
+        Fault::{Fair, ServerError},
+        SimShop,
+    },
+    sync,
+};
+use std::time::Duration;
+
+scenarios!(
+    a_scan_that_fails_goes_on_at_its_page_and_concludes_nothing_before_its_end,
+    a_full_scan_keeps_a_listing_that_was_added_meanwhile,
+    a_scan_that_never_ends_marks_nothing_gone,
+    a_restart_in_mid_scan_goes_on_at_its_page,
+);
+
+const FULL: Work = Work::RunScan {
+    scan: ScanKind::Full,
+};
+
+/// 252 products at TikTok Shop: three pages of a hundred, and one of what was deleted there.
+async fn long_catalogue(url: String) -> World {
+    let world = World::unconnected(url).await;
+    world.stock_shops().await;
+    add_many(&world, &world.tiktok, 250);
+    world.clock.advance(Duration::from_secs(60));
+    world.connect_all().await;
+    world.settle().await;
+    world
+}
+
+/// Disappears without a word, as products do when somebody works in the shop's database.
+fn vanish(shop: &SimShop, sku: &str) {
+    let id = product(shop, sku);
+    shop.with(|shop| shop.products.remove(&id)).unwrap();
+}
+
+async fn n_gone(world: &World) -> usize {
+    let listings = world.listings(&world.tiktok).await;
+    listings.iter().filter(|row| row.state == "gone").count()
+}
+
+async fn a_scan_that_fails_goes_on_at_its_page_and_concludes_nothing_before_its_end(url: String) {
+    let world = long_catalogue(url).await;
+    vanish(&world.tiktok, "BULK-0007");
+    vanish(&world.tiktok, "BULK-0249");
+    let asked = world.tiktok.n_requests();
+
+    world.tiktok.next_answers(vec![Fair, Fair, ServerError]);
+    world.ask_for(&world.tiktok, FULL, Source::Manual).await;
+    world.work().await;
+    assert_eq!(world.tiktok.n_requests() - asked, 3);
+    assert_eq!(n_gone(&world).await, 0, "the walk is not over");
+    world.settle().await;
+
+    // The third page again, and the deleted ones; not the first two.
+    assert_eq!(world.tiktok.n_requests() - asked, 5);
+    assert_eq!(n_gone(&world).await, 2);
+    let scans = sync::scans(&world.running.app.db, world.merchant, 1).await;
+    let scan = &scans.unwrap()[0];
+    assert_eq!((scan.pages, scan.listings, scan.gone), (4, 251, 2));
+    assert_snapshot!("resumed", world.section("scans").await);
+    world.close().await;
+}
+
+async fn a_full_scan_keeps_a_listing_that_was_added_meanwhile(url: String) {
+    let world = long_catalogue(url).await;
+    vanish(&world.tiktok, "BULK-0007");
+    world.tiktok.next_answers(vec![Fair, ServerError]);
+    world.ask_for(&world.tiktok, FULL, Source::Manual).await;
+    world.work().await;
+
+    // A new product whose place is on the page that was read already; its webhook brings it in.
+    let early = RemoteId::from("1728000000000000001");
+    insert_under(&world.tiktok, &early, world.clock.now());
+    world
+        .tiktok
+        .announce(ShopChange::ProductCreated(early.clone()));
+    let channel = world.channel(&world.tiktok).await.id;
+    let added = world.running.app.sync.rescan_product(channel, &early).await;
+    assert_eq!(added.unwrap().added, 1);
+    world.settle().await;
+
+    let listings = world.listings(&world.tiktok).await;
+    let of = |id: &RemoteId| listings.iter().find(|row| row.product_id == id.as_str());
+    assert_eq!(of(&early).unwrap().state, "active");
+    assert_eq!(n_gone(&world).await, 1);
+    assert_snapshot!("added_meanwhile", world.section("scans").await);
+    world.close().await;
+}
+
+/// A product under an id of our choice.
+fn insert_under(shop: &SimShop, id: &RemoteId, now: Timestamp) {
+    shop.with(|shop| {
+        let variants = [("", Some("EARLY"), 1_000_000, 1)];
+        let ShopChange::ProductCreated(made) = shop.add_product("Early", &variants, now) else {
+            unreachable!("a product was created");
+        };
+        let product = shop.products.remove(&made).unwrap();
+        let product = SimProduct {
+            id: id.clone(),
+            ..product
+        };
+        shop.products.insert(id.clone(), product);
+    });
+}
+
+async fn a_scan_that_never_ends_marks_nothing_gone(url: String) {
+    let world = long_catalogue(url).await;
+    vanish(&world.tiktok, "BULK-0007");
+    // Every try reads nothing more; in the end the job is given up.
+    let mut answers = vec![Fair, Fair];
+    answers.extend([ServerError; 12]);
+    world.tiktok.next_answers(answers);
+    world.ask_for(&world.tiktok, FULL, Source::Manual).await;
+    for _ in 0..30 {
+        world.settle().await;
+        world.clock.advance(Duration::from_secs(600));
+    }
+    let jobs = world.jobs(JobKind::RunScan).await;
+    assert_eq!(jobs[0].state, "dead", "{jobs:?}");
+    assert_eq!(n_gone(&world).await, 0);
+
+    // The next one goes on where it stopped: its window is that of the first.
+    let asked = world.tiktok.n_requests();
+    world.ask_for(&world.tiktok, FULL, Source::Manual).await;
+    world.settle().await;
+    assert_eq!(world.tiktok.n_requests() - asked, 2);
+    assert_eq!(n_gone(&world).await, 1);
+    assert_snapshot!("never_ended", world.section("scans").await);
+    world.close().await;
+}
+
+async fn a_restart_in_mid_scan_goes_on_at_its_page(url: String) {
+    let world = long_catalogue(url).await;
+    vanish(&world.tiktok, "BULK-0100");
+    let asked = world.tiktok.n_requests();
+    world.ask_for(&world.tiktok, FULL, Source::Manual).await;
+    // The claim, the scan's row, and two pages.
+    world.fuse.blow_after(4);
+    world.running.app.worker().run_due().await.unwrap();
+    assert!(world.fuse.has_blown());
+    assert_eq!(n_gone(&world).await, 0);
+
+    let world = world.restarted().await;
+    world.recover().await;
+
+    // Two pages before, one that could not be written, and the two that were left.
+    assert_eq!(world.tiktok.n_requests() - asked, 5);
+    assert_eq!(n_gone(&world).await, 1);
+    assert_snapshot!("restarted", world.section("scans").await);
+    world.close().await;
+}
