@@ -36,7 +36,8 @@ pub struct ListArgs {
 #[command(after_help = "\
 Tasks: full_scan, active_scan, updated_scan, order_download, token_refresh
 
-Expressions have five fields: minute, hour, day of month, month, day of week; once a minute at most.
+Expressions have five fields: minute, hour, day of month, month, day of week; a sixth before them is the
+second. Nothing may fire more often than every ten seconds.
 
 Examples:
   marketsink schedule set 1 full_scan '30 2 * * *'
