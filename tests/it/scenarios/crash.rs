@@ -26,7 +26,7 @@ use std::{
 };
 
 /// Runs that go on at once: each waits for the disk most of the time.
-const LANES: usize = 4;
+const LANES: usize = 6;
 /// A script that never ends would burn every fuse.
 const MOST_TRANSACTIONS: i64 = 2_000;
 
@@ -71,7 +71,9 @@ fn cut_everywhere(run: impl Fn(Option<i64>) -> Option<End> + Sync) {
         loop {
             let n = next.fetch_add(1, Ordering::SeqCst);
             assert!(n < MOST_TRANSACTIONS, "the fuse burns for ever");
+            let t = std::time::Instant::now();
             let (books, has_blown) = run(Some(n)).expect("it was there a moment ago");
+            eprintln!("{n} {:?} {has_blown}", t.elapsed());
             assert_eq!(books, expected, "after a crash behind {n} transactions");
             if !has_blown {
                 return;
@@ -97,7 +99,10 @@ struct Orders {
 
 /// The whole script; after a crash a new process takes over before the script goes on.
 async fn live(url: String, cut: Option<i64>) -> End {
-    let mut world = World::open(url).await;
+    let mut world = World::unconnected(url).await;
+    world.stock_shops().await;
+    world.connect_all().await;
+    world.settle_in(2).await;
     let mut orders = Orders::default();
     if let Some(n) = cut {
         world.fuse.blow_after(n);
@@ -111,17 +116,22 @@ async fn live(url: String, cut: Option<i64>) -> End {
             was_cut = true;
             assert_acknowledged_is_stored(&world).await;
             world = world.restarted().await;
-            world.recover().await;
+            world.take_up_abandoned().await;
+            world.settle_in(4).await;
             if !is_asked {
                 // Whoever got an error asks again.
                 is_asked = ask(&world, &asked).await;
             }
             assert!(is_asked);
-            world.pass(Duration::from_secs(660)).await;
+            world.clock.advance(Duration::from_secs(660));
+            fire(&world).await;
+            world.settle_in(4).await;
         }
     }
     world.fuse.mend();
-    world.pass(Duration::from_secs(900)).await;
+    world.clock.advance(Duration::from_secs(900));
+    fire(&world).await;
+    world.settle_in(6).await;
     world.assert_in_step().await;
     assert_acknowledged_is_stored(&world).await;
     assert_eq!(world.section("left to do").await, "");
@@ -192,10 +202,17 @@ async fn ask(world: &World, asked: &[(SimShop, Work)]) -> bool {
     true
 }
 
+async fn fire(world: &World) {
+    let now = world.clock.now();
+    schedule::fire_due(&world.running.app.db, now)
+        .await
+        .unwrap();
+}
+
 /// Works until nothing is left, or until the process is dead.
 async fn work(world: &World) {
     let app = &world.running.app;
-    for _ in 0..6 {
+    for _ in 0..4 {
         world.sandbox.courier().deliver_due().await;
         let fired = schedule::fire_due(&app.db, world.clock.now()).await;
         let worked = app.worker().run_due().await;

@@ -82,12 +82,26 @@ impl World {
         tx.commit().await.unwrap();
     }
 
-    /// After a restart: leases run out, abandoned work is taken up, marketplaces try again, schedules fire.
+    /// After a restart: leases run out, abandoned work is taken up, marketplaces try again.
     pub async fn recover(&self) {
+        self.take_up_abandoned().await;
+        self.settle().await;
+    }
+
+    /// Lets every lease run out, and the queue notice.
+    pub async fn take_up_abandoned(&self) {
         self.clock.advance(Duration::from_secs(120));
         let now = self.clock.now();
         self.running.app.queue.janitor(now).await.unwrap();
-        self.settle().await;
+    }
+
+    /// Works off everything in so many rounds, half a minute apart.
+    pub async fn settle_in(&self, rounds: usize) {
+        for _ in 0..rounds {
+            self.work().await;
+            self.clock.advance(Duration::from_secs(30));
+        }
+        self.work().await;
     }
 
     /// The jobs of one kind, newest first.
