@@ -6,7 +6,7 @@ use super::{
     output::{say, say_json, tell},
 };
 use crate::channels::{self, Channel};
-use crate::domain::{JobKind, ScanKind, Timestamp, Work};
+use crate::domain::{JobKind, ScanKind, ScanMethod, Timestamp, Work};
 use crate::sync;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -118,7 +118,11 @@ fn work(args: &ScanArgs) -> anyhow::Result<(ScanKind, Work)> {
         (Some(ScanType::Updated), None) => ScanKind::Updated,
         (Some(ScanType::Full | ScanType::Single) | None, None) => ScanKind::Full,
     };
-    Ok((scan, Work::RunScan { scan }))
+    let method = match args.method {
+        Method::Sync => ScanMethod::Sync,
+        Method::Async => ScanMethod::Async,
+    };
+    Ok((scan, Work::RunScan { scan, method }))
 }
 
 /// Which scan is followed.

@@ -47,6 +47,9 @@ Examples:
 pub struct VerifyArgs {
     #[command(flatten)]
     signing: Signing,
+    /// The address that was called, for marketplaces that sign it; neither of today's does, so it changes nothing
+    #[arg(long, value_name = "URL")]
+    url: Option<Url>,
     /// A header of the request; repeat it for each
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,

@@ -2,7 +2,7 @@
 //!
 //! Arguments are ids and windows only; handlers read the present.
 
-use super::{ChannelId, JobKind, ListingId, RemoteId, ScanKind, Window};
+use super::{ChannelId, JobKind, ListingId, RemoteId, ScanKind, ScanMethod, Window};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub enum Work {
     FetchOrder { order: RemoteId },
     RescanProduct { product: RemoteId },
-    RunScan { scan: ScanKind },
+    RunScan { scan: ScanKind, method: ScanMethod },
     DownloadOrders { orders: Download },
     PushStock { listing: ListingId },
     RefreshToken { refresh_token: () },
@@ -64,7 +64,7 @@ impl Work {
         match self {
             Self::FetchOrder { order } => format!("{channel}:{order}"),
             Self::RescanProduct { product } => format!("{channel}:{product}"),
-            Self::RunScan { scan } => format!("{channel}:{scan}"),
+            Self::RunScan { scan, .. } => format!("{channel}:{scan}"),
             Self::DownloadOrders { orders } => match orders {
                 Download::Updated => format!("{channel}:updated"),
                 Download::Within(w) => {
@@ -138,6 +138,7 @@ mod tests {
             },
             Work::RunScan {
                 scan: ScanKind::Full,
+                method: ScanMethod::Async,
             },
             Work::DownloadOrders {
                 orders: Download::Updated,

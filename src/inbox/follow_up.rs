@@ -1,7 +1,7 @@
 //! The work that an event makes necessary. Pure.
 
 use super::{Verdict, commit::Receipt};
-use crate::domain::{Event, EventKind, ScanKind, Source, Work};
+use crate::domain::{Event, EventKind, ScanKind, ScanMethod, Source, Work};
 use crate::queue::NewJob;
 
 /// The jobs of a receipt: none unless it was accepted.
@@ -52,6 +52,7 @@ pub fn work_of(event: &Event) -> Option<Work> {
             product: event.subject.clone()?,
         },
         EventKind::CatalogueChanged => Work::RunScan {
+            method: ScanMethod::Async,
             scan: ScanKind::Updated,
         },
         EventKind::AuthorizationChanged => Work::CHECK_AUTHORIZATION,

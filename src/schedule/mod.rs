@@ -14,7 +14,7 @@ pub use expression::{Expression, ExpressionError};
 pub use store::{Fired, Schedule, ScheduleError, defaults_for, fire_due, list, set};
 pub use tick::{Entry, Fire, due_fires};
 
-use crate::domain::{ChannelId, Download, ScanKind, Work, job::named};
+use crate::domain::{ChannelId, Download, ScanKind, ScanMethod, Work, job::named};
 use crate::marketplaces::Limits;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -39,12 +39,15 @@ impl Task {
     pub fn work(self) -> Work {
         match self {
             Self::FullScan => Work::RunScan {
+                method: ScanMethod::Async,
                 scan: ScanKind::Full,
             },
             Self::ActiveScan => Work::RunScan {
+                method: ScanMethod::Async,
                 scan: ScanKind::Active,
             },
             Self::UpdatedScan => Work::RunScan {
+                method: ScanMethod::Async,
                 scan: ScanKind::Updated,
             },
             Self::OrderDownload => Work::DownloadOrders {

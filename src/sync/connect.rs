@@ -2,9 +2,13 @@
 
 use super::{Lane, Sync, SyncError};
 use crate::channels::{self, Channel, NewChannel};
-use crate::domain::{ChannelId, Download, MerchantId, OutletId, ScanKind, Source, Timestamp, Work};
+use crate::domain::{
+    ChannelId, Download, MerchantId, OutletId, ScanKind, ScanMethod, Source, Timestamp, Work,
+};
 use crate::inbox;
-use crate::marketplaces::{Marketplace, Secrets, ShopIdentity, WebhookAddress, http};
+use crate::marketplaces::{
+    Marketplace, MarketplaceError, Secrets, ShopIdentity, WebhookAddress, http,
+};
 use crate::queue::{self, NewJob};
 use crate::schedule;
 use url::Url;
@@ -51,10 +55,7 @@ impl Sync {
             &connect.secrets,
         )?;
         let shops = connect.marketplace.shops(&access).await;
-        let shops = shops.map_err(|error| SyncError::Marketplace {
-            channel: ChannelId(0),
-            error,
-        })?;
+        let shops = shops.map_err(SyncError::NotConnected)?;
         if shops.is_empty() {
             return Err(SyncError::NoShop);
         }
@@ -67,17 +68,11 @@ impl Sync {
     }
 
     fn check_base_url(&self, base: &str) -> Result<(), SyncError> {
-        let refused = |reason: String| SyncError::Marketplace {
-            channel: ChannelId(0),
-            error: crate::marketplaces::MarketplaceError::AddressRefused { reason },
-        };
+        let refused =
+            |reason: String| SyncError::NotConnected(MarketplaceError::AddressRefused { reason });
         let url = Url::parse(base).map_err(|error| refused(error.to_string()))?;
-        http::check_address(&url, self.shared.options.allow_private_hosts).map_err(|error| {
-            SyncError::Marketplace {
-                channel: ChannelId(0),
-                error,
-            }
-        })
+        http::check_address(&url, self.shared.options.allow_private_hosts)
+            .map_err(SyncError::NotConnected)
     }
 
     async fn connect_shop(
@@ -180,6 +175,7 @@ pub fn webhook_url(public_url: &str, connection: &Channel) -> String {
 /// A new channel is read whole, and its latest orders are downloaded.
 fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
     let full = Work::RunScan {
+        method: ScanMethod::Async,
         scan: ScanKind::Full,
     };
     let orders = Work::DownloadOrders {

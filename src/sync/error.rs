@@ -18,6 +18,9 @@ pub enum SyncError {
         channel: ChannelId,
         error: MarketplaceError,
     },
+    /// Before there is a channel.
+    #[error("the shop cannot be connected: {0}")]
+    NotConnected(MarketplaceError),
     #[error("channel {channel} is locked ({reason}); its work waits until it is reconnected")]
     Locked { channel: ChannelId, reason: String },
     #[error("channel {0} was removed")]
@@ -48,7 +51,7 @@ impl SyncError {
     /// Whether trying again can help, and when.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Marketplace { error, .. } => error.retry(),
+            Self::Marketplace { error, .. } | Self::NotConnected(error) => error.retry(),
             Self::Locked { .. } => Retry::After(LOCKED_REST),
             Self::Removed(_) | Self::NoCredentials(_) | Self::NoAddress(_) | Self::NoShop => {
                 Retry::Never

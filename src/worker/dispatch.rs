@@ -24,16 +24,11 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
             one(sync.run_scan(&request).await)
         }
         Work::RescanProduct { product } => one(sync.rescan_product(channel, product).await),
-        Work::RunScan { scan } => {
+        Work::RunScan { scan, method } => {
             let request = ScanRequest {
                 channel,
                 kind: *scan,
-                // Somebody who asked for a scan waits for it.
-                method: if first.source == Source::Manual {
-                    ScanMethod::Sync
-                } else {
-                    ScanMethod::Async
-                },
+                method: *method,
                 source: first.source,
                 product: None,
             };

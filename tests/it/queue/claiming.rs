@@ -38,6 +38,7 @@ async fn nothing_is_claimed_from_an_empty_queue(db: Db) {
 
 async fn the_most_urgent_and_then_the_oldest_run_first(db: Db) {
     let scan = Work::RunScan {
+        method: marketsink::domain::ScanMethod::Async,
         scan: ScanKind::Full,
     };
     let push = Work::PushStock {

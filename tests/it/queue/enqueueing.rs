@@ -126,6 +126,7 @@ async fn a_debounced_job_waits_no_longer_than_its_maximum(db: Db) {
 async fn more_rows_than_a_statement_binds_are_enqueued(db: Db) {
     let works: Vec<Work> = (0..2_500).map(|n| fetch(&n.to_string())).collect();
     let scan = Work::RunScan {
+        method: marketsink::domain::ScanMethod::Async,
         scan: ScanKind::Full,
     };
 

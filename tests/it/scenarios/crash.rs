@@ -164,7 +164,13 @@ fn act(world: &World, phase: usize, orders: &mut Orders) -> Vec<(SimShop, Work)>
             let scan = ScanKind::Full;
             return vec![
                 (woo.clone(), Work::DownloadOrders { orders }),
-                (tiktok.clone(), Work::RunScan { scan }),
+                (
+                    tiktok.clone(),
+                    Work::RunScan {
+                        scan,
+                        method: marketsink::domain::ScanMethod::Async,
+                    },
+                ),
             ];
         }
         3 => {

@@ -25,6 +25,7 @@ scenarios!(
 );
 
 const FULL: Work = Work::RunScan {
+    method: marketsink::domain::ScanMethod::Async,
     scan: ScanKind::Full,
 };
 

@@ -35,6 +35,7 @@ async fn a_token_that_expires_in_mid_scan_is_renewed_once_and_the_scan_goes_on(u
 
     world.tiktok.next_answers(vec![Fair, ExpiredToken]);
     let scan = Work::RunScan {
+        method: marketsink::domain::ScanMethod::Async,
         scan: ScanKind::Full,
     };
     world.ask_for(&world.tiktok, scan, Source::Manual).await;
