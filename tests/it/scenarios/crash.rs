@@ -10,7 +10,7 @@ use marketsink::{
     domain::{Download, RemoteId, ScanKind, Source, Work},
     marketplaces::simulation::{
         SimProduct,
-        SimStatus::{Cancelled, Completed, Paid, Shipped},
+        SimStatus::{Cancelled, Paid, Shipped},
     },
     queue::{self, NewJob},
     sandbox::{DeliveryFault::Lost, SimShop},
@@ -26,7 +26,7 @@ use std::{
 };
 
 /// Runs that go on at once: each waits for the disk most of the time.
-const LANES: usize = 6;
+const LANES: usize = 4;
 /// A script that never ends would burn every fuse.
 const MOST_TRANSACTIONS: i64 = 2_000;
 
@@ -71,9 +71,7 @@ fn cut_everywhere(run: impl Fn(Option<i64>) -> Option<End> + Sync) {
         loop {
             let n = next.fetch_add(1, Ordering::SeqCst);
             assert!(n < MOST_TRANSACTIONS, "the fuse burns for ever");
-            let t = std::time::Instant::now();
             let (books, has_blown) = run(Some(n)).expect("it was there a moment ago");
-            eprintln!("{n} {:?} {has_blown}", t.elapsed());
             assert_eq!(books, expected, "after a crash behind {n} transactions");
             if !has_blown {
                 return;
@@ -140,7 +138,7 @@ async fn live(url: String, cut: Option<i64>) -> End {
     (books, was_cut)
 }
 
-const PHASES: usize = 5;
+const PHASES: usize = 3;
 
 /// What happens in the shops, and the work that somebody asks for.
 fn act(world: &World, phase: usize, orders: &mut Orders) -> Vec<(SimShop, Work)> {
@@ -148,16 +146,12 @@ fn act(world: &World, phase: usize, orders: &mut Orders) -> Vec<(SimShop, Work)>
     let rename = |product: &mut SimProduct| product.title = "Mug, renamed".to_owned();
     match phase {
         0 => {
-            let order = world.order(tiktok, Paid, &[("MUG", 2), ("TEA-25", 1)]);
+            let order = world.order(tiktok, Paid, &[("MUG", 2)]);
             orders.tiktok = Some(order);
             orders.woo = Some(world.order(woo, Paid, &[("MUG", 1)]));
         }
         1 => {
-            world.order_on(tiktok, "tokopedia", Paid, &[("TEA-100", 1)]);
             tiktok.edit_product(&product(tiktok, "MUG"), rename);
-            woo.edit_product(&product(woo, "MUG"), rename);
-        }
-        2 => {
             woo.next_deliveries(vec![Lost; 3]);
             world.order(woo, Paid, &[("TEA-25", 2)]);
             let orders = Download::Updated;
@@ -173,13 +167,9 @@ fn act(world: &World, phase: usize, orders: &mut Orders) -> Vec<(SimShop, Work)>
                 ),
             ];
         }
-        3 => {
+        _ => {
             tiktok.move_order(orders.tiktok.as_ref().unwrap(), Shipped);
             woo.move_order(orders.woo.as_ref().unwrap(), Cancelled);
-        }
-        _ => {
-            tiktok.move_order(orders.tiktok.as_ref().unwrap(), Completed);
-            world.clock.advance(Duration::from_secs(660));
         }
     }
     Vec::new()
