@@ -151,13 +151,16 @@ fn channel(row: &ChannelRow, now: Timestamp) -> Markup {
                 span.state.(row.state) { (row.state) }
                 @if let Some(reason) = &row.state_reason { br; span.quiet { (reason) } }
             }
-            td { @match row.last_delivery_at { Some(at) => (ago(at, now)), None => span.quiet { "none yet" } } }
-            td {
+            td data-label="last delivery" { @match row.last_delivery_at { Some(at) => (ago(at, now)), None => span.quiet { "none yet" } } }
+            td data-label="last scans" {
                 @if row.last_scans.is_empty() { span.quiet { "none yet" } }
-                @for (kind, at) in &row.last_scans { span.scan { (kind) " " (ago(*at, now)) } " " }
+                @for (i, (kind, at)) in row.last_scans.iter().enumerate() {
+                    @if i > 0 { " · " }
+                    span.scan { (kind) " " (ago(*at, now)) }
+                }
             }
-            td.number { (row.listings) @if row.unlinked > 0 { br; span.quiet { (row.unlinked) " without SKU" } } }
-            td.number { (row.orders) }
+            td.number data-label="listings" { (row.listings) @if row.unlinked > 0 { " " span.quiet { (row.unlinked) " without SKU" } } }
+            td.number data-label="orders" { (row.orders) }
         }
     }
 }
@@ -170,7 +173,7 @@ fn sale(row: &SaleRow, now: Timestamp) -> Markup {
             td { (row.platform) }
             td { span.state.(row.document) { (row.document.replace('_', " ")) } " " span.quiet { (paid) ", " (row.fulfilment) } }
             td.number { (row.total) }
-            td { (row.source) }
+            td data-label="found by" { (row.source) }
             td { (ago(row.recorded_at, now)) }
         }
     }

@@ -26,7 +26,7 @@ fn the_settings_table_is_the_one_that_the_program_has() {
 fn the_two_commands_exist() {
     let readme = read("README.md");
 
-    for command in ["cargo run -- demo", "tests/run"] {
+    for command in ["cargo run --release -- demo", "tests/run"] {
         assert!(
             readme.lines().any(|line| line.trim() == command),
             "{command}"
