@@ -33,14 +33,14 @@ const MOST_TRANSACTIONS: i64 = 2_000;
 mod sqlite {
     #[test]
     fn a_crash_between_any_two_commits_changes_nothing() {
-        super::cut_everywhere(|cut| super::on_sqlite(cut));
+        super::cut_everywhere(super::on_sqlite);
     }
 }
 
 mod postgres {
     #[test]
     fn a_crash_between_any_two_commits_changes_nothing() {
-        super::cut_everywhere(|cut| super::on_postgres(cut));
+        super::cut_everywhere(super::on_postgres);
     }
 }
 
@@ -143,7 +143,7 @@ const PHASES: usize = 3;
 /// What happens in the shops, and the work that somebody asks for.
 fn act(world: &World, phase: usize, orders: &mut Orders) -> Vec<(SimShop, Work)> {
     let (tiktok, woo) = (&world.tiktok, &world.woo);
-    let rename = |product: &mut SimProduct| product.title = "Mug, renamed".to_owned();
+    let rename = |product: &mut SimProduct| "Mug, renamed".clone_into(&mut product.title);
     match phase {
         0 => {
             let order = world.order(tiktok, Paid, &[("MUG", 2)]);

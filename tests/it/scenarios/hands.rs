@@ -37,6 +37,7 @@ impl World {
     }
 
     /// Signs a body as the shop's marketplace would, with this secret.
+    #[expect(clippy::unused_self, reason = "it reads as the world's own")]
     pub fn signed(&self, shop: &SimShop, secret: &str, body: &[u8]) -> Vec<(String, String)> {
         let app_key = shop.with(|shop| shop.secrets.get("app_key").unwrap_or("").to_owned());
         let simulator = shop.marketplace().simulator();
@@ -140,7 +141,7 @@ impl World {
 pub fn section(state: &str, name: &str) -> String {
     let rest = state.lines().skip_while(|line| *line != name).skip(1);
     let lines = rest.take_while(|line| line.starts_with(' '));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The product that holds a variant with this seller SKU.

@@ -64,7 +64,7 @@ async fn a_store_that_switched_its_webhooks_off_is_still_read(url: String) {
     // Somebody changed the secret in the store's admin: every delivery is refused from now on.
     world.woo.with(|shop| {
         for subscription in &mut shop.subscriptions {
-            subscription.secret = "ChosenBySomebodyElse0123456789".to_owned();
+            "ChosenBySomebodyElse0123456789".clone_into(&mut subscription.secret);
         }
     });
     for _ in 0..7 {

@@ -78,7 +78,7 @@ async fn an_edit_during_the_rescan_makes_one_more_run(url: String) {
     let channel = world.channel(&world.woo).await.id;
     world
         .woo
-        .edit_product(&mug, |p| p.title = "First".to_owned());
+        .edit_product(&mug, |p| "First".clone_into(&mut p.title));
     world.sandbox.courier().deliver_due().await;
     world.clock.advance(Duration::from_secs(3));
     let now = world.clock.now();
@@ -91,7 +91,7 @@ async fn an_edit_during_the_rescan_makes_one_more_run(url: String) {
     world.clock.advance(Duration::from_secs(1));
     world
         .woo
-        .edit_product(&mug, |p| p.title = "Second".to_owned());
+        .edit_product(&mug, |p| "Second".clone_into(&mut p.title));
     world.sandbox.courier().deliver_due().await;
     world.clock.advance(Duration::from_secs(5));
     let beside = app.worker().run_due().await.unwrap();
@@ -165,7 +165,7 @@ async fn an_edit_whose_webhook_is_lost_is_found_by_the_updated_scan(url: String)
     for shop in [&world.tiktok, &world.woo] {
         shop.next_deliveries(vec![Lost]);
         let mug = product(shop, "MUG");
-        shop.edit_product(&mug, |p| p.title = "Mug, renamed".to_owned());
+        shop.edit_product(&mug, |p| "Mug, renamed".clone_into(&mut p.title));
     }
     world.settle().await;
     assert!(!world.section("listings").await.contains("renamed"));

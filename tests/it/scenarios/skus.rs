@@ -8,6 +8,7 @@ use marketsink::{
     domain::{Source, Work},
     marketplaces::simulation::{NewLine, ShopChange, SimStatus::Paid},
     sales, stock,
+    worker::Worker,
 };
 
 scenarios!(
@@ -93,7 +94,7 @@ async fn two_channels_that_sell_the_last_unit_are_both_booked(url: String) {
     assert!(answers.iter().all(|status| *status == 200));
     let app = &world.running.app;
     let workers: Vec<_> = (0..4).map(|_| app.worker()).collect();
-    let ended = join_all(workers.iter().map(|worker| worker.run_due())).await;
+    let ended = join_all(workers.iter().map(Worker::run_due)).await;
     assert!(ended.iter().all(Result::is_ok));
     world.settle().await;
 
@@ -135,7 +136,7 @@ async fn many_sales_at_once_lose_no_unit(url: String) {
     assert!(answers.iter().all(|status| *status == 200));
     let app = &world.running.app;
     let workers: Vec<_> = (0..8).map(|_| app.worker()).collect();
-    let ended = join_all(workers.iter().map(|worker| worker.run_due())).await;
+    let ended = join_all(workers.iter().map(Worker::run_due)).await;
     assert!(ended.iter().all(Result::is_ok));
     world.settle().await;
 

@@ -197,6 +197,7 @@ impl World {
         self.order_on(shop, shop.marketplace().slug(), status, wanted)
     }
 
+    #[expect(clippy::unused_self, reason = "it reads as the world's own")]
     pub fn order_on(
         &self,
         shop: &SimShop,
@@ -216,6 +217,7 @@ impl World {
     }
 
     /// What a shop shows buyers of a SKU.
+    #[expect(clippy::unused_self, reason = "it reads as the world's own")]
     pub fn shown(&self, shop: &SimShop, sku: &str) -> i64 {
         shop.with(|shop| shop.variant_by_sku(sku).unwrap().quantity)
     }
