@@ -6,7 +6,7 @@ use super::{
     quarantine::{Quarantine, Refusals},
 };
 use crate::channels::{ChannelError, Directory, KnownKeys};
-use crate::domain::Timestamp;
+use crate::domain::{ChannelId, Timestamp};
 use crate::marketplaces::{
     Acknowledgement, Malformed, Marketplace, RawDelivery, Rejected, VerifiedDelivery,
     WebhookAddress,
@@ -116,70 +116,89 @@ impl Inbox {
         if per_channel != address.is_some() {
             return Ok(Answer::NobodyHere);
         }
-        let who = match address {
-            Some(address) => Some(address.to_owned()),
-            None => marketplace.claimed_channel(&raw).map(|id| id.to_string()),
+        let verified = match address {
+            Some(address) => self.take_for_channel(marketplace, address, raw, now).await?,
+            None => self.take_for_app(marketplace, raw, now).await?,
         };
-        let known = self
-            .directory
-            .look_up(marketplace, who.as_deref(), now)
-            .await?;
-        if per_channel && known.known.is_none() {
-            return Ok(Answer::NobodyHere);
-        }
-        if let Some(acknowledgement) = marketplace.handshake(&raw) {
-            return Ok(Answer::Acknowledged(acknowledgement));
-        }
-        let (delivery, known) = match self
-            .verify(marketplace, who.as_deref(), raw, known, now)
-            .await?
-        {
+        let (delivery, known) = match verified {
             Ok(verified) => verified,
-            Err(rejected) => {
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                return Ok(Answer::Refused(rejected));
-            }
+            Err(answer) => return Ok(answer),
         };
         let receipt = make_receipt(marketplace, &delivery, &known, now);
-        match self
-            .writer
-            .store(receipt)
-            .await
-            .map_err(ReceiveError::Store)?
-        {
+        let stored = self.writer.store(receipt).await.map_err(ReceiveError::Store)?;
+        match stored {
             Stored::New => self.counters.accepted.fetch_add(1, Ordering::Relaxed),
             Stored::Duplicate => self.counters.duplicates.fetch_add(1, Ordering::Relaxed),
         };
         Ok(Answer::Acknowledged(marketplace.acknowledgement()))
     }
 
-    /// Verifies; a refusal is tried once more with keys read anew, since they may just have been rotated.
-    async fn verify(
+    /// One address for all shops: the app's key decides, before a forgery can make us look anything up.
+    async fn take_for_app(
         &self,
         marketplace: &'static dyn Marketplace,
-        who: Option<&str>,
         raw: RawDelivery,
-        known: Arc<KnownKeys>,
         now: Timestamp,
-    ) -> Result<Result<(VerifiedDelivery, Arc<KnownKeys>), Rejected>, ReceiveError> {
-        let sample = raw.clone();
-        let rejected = match marketplace.verify(raw, &known.keys) {
+    ) -> Result<Taken, ReceiveError> {
+        if let Some(acknowledgement) = marketplace.handshake(&raw) {
+            return Ok(Err(Answer::Acknowledged(acknowledgement)));
+        }
+        let who = marketplace.claimed_channel(&raw).map(|id| id.to_string());
+        let keys = self.directory.app_keys(marketplace);
+        let delivery = match marketplace.verify(raw.clone(), &keys) {
+            Ok(delivery) => delivery,
+            Err(rejected) => return Ok(Err(self.refuse(marketplace, None, rejected, &raw, now).await)),
+        };
+        let known = self.directory.look_up(marketplace, who.as_deref(), now).await?;
+        Ok(Ok((delivery, known)))
+    }
+
+    /// One address per channel: the channel's secrets decide. A refusal is tried once more with secrets read
+    /// anew, since they may just have been rotated.
+    async fn take_for_channel(
+        &self,
+        marketplace: &'static dyn Marketplace,
+        address: &str,
+        raw: RawDelivery,
+        now: Timestamp,
+    ) -> Result<Taken, ReceiveError> {
+        let known = self.directory.look_up(marketplace, Some(address), now).await?;
+        if known.known.is_none() {
+            return Ok(Err(Answer::NobodyHere));
+        }
+        if let Some(acknowledgement) = marketplace.handshake(&raw) {
+            return Ok(Err(Answer::Acknowledged(acknowledgement)));
+        }
+        let rejected = match marketplace.verify(raw.clone(), &known.keys) {
             Ok(delivery) => return Ok(Ok((delivery, known))),
             Err(rejected) => rejected,
         };
-        let again = self.directory.look_again(marketplace, who, now).await?;
+        let again = self.directory.look_again(marketplace, Some(address), now).await?;
         if !Arc::ptr_eq(&again, &known)
-            && let Ok(delivery) = marketplace.verify(sample.clone(), &again.keys)
+            && let Ok(delivery) = marketplace.verify(raw.clone(), &again.keys)
         {
             return Ok(Ok((delivery, again)));
         }
         let channel = again.known.as_ref().map(|known| known.channel);
-        self.quarantine
-            .keep(marketplace.slug(), channel, rejected, &sample, now)
-            .await;
-        Ok(Err(rejected))
+        Ok(Err(self.refuse(marketplace, channel, rejected, &raw, now).await))
+    }
+
+    async fn refuse(
+        &self,
+        marketplace: &'static dyn Marketplace,
+        channel: Option<ChannelId>,
+        rejected: Rejected,
+        raw: &RawDelivery,
+        now: Timestamp,
+    ) -> Answer {
+        self.counters.refused.fetch_add(1, Ordering::Relaxed);
+        self.quarantine.keep(marketplace.slug(), channel, rejected, raw, now).await;
+        Answer::Refused(rejected)
     }
 }
+
+/// A believed delivery and who it is for; or the answer, when there is nothing to store.
+type Taken = Result<(VerifiedDelivery, Arc<KnownKeys>), Answer>;
 
 #[derive(Debug, thiserror::Error)]
 enum ReceiveError {

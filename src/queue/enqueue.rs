@@ -6,7 +6,7 @@ use crate::queue::JobState;
 use entity::jobs;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    DbErr, EntityTrait,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
 use std::collections::BTreeMap;
@@ -59,6 +59,19 @@ pub async fn enqueue(tx: &Tx, jobs: &[NewJob], now: Timestamp) -> Result<u64, Db
         }
     }
     Ok(written)
+}
+
+/// Makes every waiting job of a channel due now: what made it wait is over. Returns how many were moved.
+/// Call [`super::Queue::wake`] after the commit.
+pub async fn hurry(tx: &Tx, channel: ChannelId, now: Timestamp) -> Result<u64, DbErr> {
+    let moved = jobs::Entity::update_many()
+        .col_expr(jobs::Column::RunAt, Expr::value(now.micros()))
+        .filter(jobs::Column::ChannelId.eq(channel.0))
+        .filter(jobs::Column::State.eq(JobState::Available.as_str()))
+        .filter(jobs::Column::RunAt.gt(now.micros()))
+        .exec(tx)
+        .await?;
+    Ok(moved.rows_affected)
 }
 
 type Rows = BTreeMap<(JobKind, String), jobs::ActiveModel>;

@@ -115,6 +115,7 @@ impl Sync {
         schedule::defaults_for(&tx, connect.merchant, id, limits, now).await?;
         queue::enqueue(&tx, &first_work(connect.merchant, id), now).await?;
         inbox::take_up_pending(&tx, connect.merchant, id, now).await?;
+        queue::hurry(&tx, id, now).await?;
         tx.commit().await?;
         let mut channels = Vec::new();
         for id in ids {

@@ -82,27 +82,28 @@ impl Sync {
         source: Source,
     ) -> Result<downloads::Model, SyncError> {
         let now = self.shared.clock.now();
+        let mut running = downloads::Entity::of_channel(connection.id.0)
+            .filter(downloads::Column::State.eq("running"));
         let window = if let Download::Within(window) = what {
+            running = running
+                .filter(downloads::Column::WindowFrom.eq(window.from.micros()))
+                .filter(downloads::Column::WindowTo.eq(window.to.micros()));
             *window
+        } else if let Some(cursor) =
+            cursors::cursor(self.db().read(), connection.id, Stream::Orders).await?
+        {
+            // The cursor moves only when a walk has ended, so an interrupted one has the same start.
+            let window = Window::since(cursor, connection.marketplace.limits().lookback, now);
+            running = running.filter(downloads::Column::WindowFrom.eq(window.from.micros()));
+            window
         } else {
-            let cursor = cursors::cursor(self.db().read(), connection.id, Stream::Orders).await?;
-            let lookback = connection.marketplace.limits().lookback;
-            let first = now - self.shared.options.first_download;
-            match cursor {
-                // The cursor moves only when a walk has ended, so an interrupted one has the same start.
-                Some(cursor) => Window::since(cursor, lookback, now),
-                None => Window {
-                    from: first,
-                    to: now,
-                },
+            // The first walk of a channel begins so far before the moment it was asked for.
+            running = running.filter(downloads::Column::Source.eq(source.as_str()));
+            Window {
+                from: now - self.shared.options.first_download,
+                to: now,
             }
         };
-        let mut running = downloads::Entity::of_channel(connection.id.0)
-            .filter(downloads::Column::State.eq("running"))
-            .filter(downloads::Column::WindowFrom.eq(window.from.micros()));
-        if matches!(what, Download::Within(_)) {
-            running = running.filter(downloads::Column::WindowTo.eq(window.to.micros()));
-        }
         let running = running
             .order_by_desc(downloads::Column::Id)
             .one(self.db().read())

@@ -66,6 +66,10 @@ impl SyncError {
 
     /// The end of a job that failed so.
     pub fn outcome(&self) -> Outcome {
+        // The work of a channel that was removed has nothing left to do.
+        if matches!(self, Self::Removed(_)) {
+            return Outcome::Done;
+        }
         Outcome::Failed {
             error: self.to_string(),
             retry: self.retry(),

@@ -5,6 +5,7 @@ use crate::channels::{self, StoredCredentials};
 use crate::domain::{ChannelId, Source, Timestamp};
 use crate::inbox;
 use crate::marketplaces::MarketplaceError;
+use crate::queue;
 use std::time::Duration;
 
 /// A token renewed so recently is not renewed again: many jobs meet an expired token at once.
@@ -86,6 +87,7 @@ impl Sync {
         channels::unlock(&tx, connection.id, now).await?;
         if !connection.is_active() {
             inbox::take_up_pending(&tx, connection.merchant, connection.id, now).await?;
+            queue::hurry(&tx, connection.id, now).await?;
         }
         tx.commit().await?;
         self.shared.queue.wake();

@@ -4,7 +4,7 @@ use super::WebState;
 use crate::accounts;
 use crate::domain::{MerchantId, Timestamp};
 use crate::reports::{self, ChannelRow, Overview, SaleRow};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use maud::{DOCTYPE, Markup, html};
 
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -13,7 +13,10 @@ const STYLE: &str = include_str!("assets/home.css");
 const SCRIPT: &str = include_str!("assets/live.js");
 
 /// The whole page.
-pub async fn page(state: web::Data<WebState>) -> HttpResponse {
+pub async fn page(request: HttpRequest, state: web::Data<WebState>) -> HttpResponse {
+    if !is_from_here(&request) {
+        return not_from_here();
+    }
     let content = content(&state).await;
     let page = html! {
         (DOCTYPE)
@@ -39,8 +42,30 @@ pub async fn page(state: web::Data<WebState>) -> HttpResponse {
 }
 
 /// What changes, for the script on the page.
-pub async fn live(state: web::Data<WebState>) -> HttpResponse {
+pub async fn live(request: HttpRequest, state: web::Data<WebState>) -> HttpResponse {
+    if !is_from_here(&request) {
+        return not_from_here();
+    }
     respond(content(&state).await)
+}
+
+/// Nobody signs in yet, so the books are shown on this machine only: not to other addresses, not through a
+/// proxy, and not to a page elsewhere that made a name of its own lead here.
+fn is_from_here(request: &HttpRequest) -> bool {
+    let is_loopback = request.peer_addr().is_some_and(|peer| peer.ip().is_loopback());
+    let is_forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
+        .iter()
+        .any(|name| request.headers().contains_key(*name));
+    let host = request.connection_info().host().to_owned();
+    let host = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+    is_loopback && !is_forwarded && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+fn not_from_here() -> HttpResponse {
+    HttpResponse::Forbidden().body(
+        "This page shows the books and has no sign-in yet: it opens on the machine that serves it only. \
+         From elsewhere, make a tunnel: ssh -L 8080:127.0.0.1:8080 SERVER, then http://127.0.0.1:8080/\n",
+    )
 }
 
 /// The style sheet and the script; they are part of the program.

@@ -5,7 +5,7 @@ use crate::support::databases;
 use marketsink::{
     db::Db,
     domain::{ScanKind, Source, Work},
-    queue::{NewJob, Outcome, enqueue},
+    queue::{NewJob, Outcome, enqueue, hurry},
 };
 
 databases!(
@@ -18,6 +18,7 @@ databases!(
     a_storm_of_edits_becomes_one_job_after_the_quiet_time,
     a_debounced_job_waits_no_longer_than_its_maximum,
     more_rows_than_a_statement_binds_are_enqueued,
+    the_waiting_jobs_of_a_channel_can_be_hurried,
 );
 
 async fn a_job_is_unique_while_waiting(db: Db) {
@@ -134,4 +135,20 @@ async fn more_rows_than_a_statement_binds_are_enqueued(db: Db) {
 
     assert_eq!(written, 2_501);
     assert_eq!(rows(&db).await.len(), 2_501);
+}
+
+async fn the_waiting_jobs_of_a_channel_can_be_hurried(db: Db) {
+    let later = |work| NewJob {
+        run_at: Some(at(900)),
+        ..new_job(work)
+    };
+    add(&db, &[later(fetch("1")), later(fetch("2"))], at(0)).await;
+    let channel = later(fetch("1")).channel;
+    let tx = db.write_tx().await.unwrap();
+
+    let moved = hurry(&tx, channel, at(5)).await.unwrap();
+    tx.commit().await.unwrap();
+
+    assert_eq!(moved, 2);
+    assert_eq!(claim(&queue(&db), at(5)).await.len(), 2);
 }
