@@ -60,6 +60,8 @@ fn tables() -> Vec<Table> {
             ],
         )
         .unique(&["channel_id", "product_id", "variant_id"])
+        // A full scan looks through a channel's listings by id, in one write transaction.
+        .index(&["channel_id", "id"])
         .index(&["sku_id"])
         .index(&["merchant_id", "seller_sku"]),
         Table::keyed(

@@ -15,6 +15,8 @@ use std::collections::HashSet;
 
 /// Listings looked at together when absence is concluded.
 const SWEEP: u64 = 1_000;
+/// Rows per statement: 19 values each, and SQLite binds 32,766 at most.
+const ROWS: usize = 1_000;
 
 /// What one page of products changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub struct Applied {
 
 /// Compares products that were read whole with what we hold, and writes what differs.
 ///
-/// Costs one query when nothing differs.
+/// Costs one query when nothing differs; new listings are inserted together.
 pub async fn apply_products(
     tx: &Tx,
     merchant: MerchantId,
@@ -53,16 +55,11 @@ pub async fn apply_products(
         _ => None,
     });
     let skus = skus::index(tx, merchant, codes).await?;
+    let mut new = Vec::new();
     for change in changes {
         match change {
             Change::Unchanged(id) => applied.seen.push(id),
-            Change::Added(fetched) => {
-                let row = added(merchant, channel, fetched, &skus, now);
-                let row = row.insert(tx).await?;
-                applied.added += 1;
-                applied.linked += u64::from(row.sku_id.is_some());
-                applied.seen.push(row.id);
-            }
+            Change::Added(fetched) => new.push(added(merchant, channel, fetched, &skus, now)),
             Change::Changed(listing, fetched, _) => {
                 let had_none = listing.sku_id.is_none();
                 let row = changed(*listing, fetched, &skus, now).update(tx).await?;
@@ -74,6 +71,14 @@ pub async fn apply_products(
                 set_gone(tx, &[id], now).await?;
                 applied.gone += 1;
             }
+        }
+    }
+    for chunk in new.chunks(ROWS) {
+        let insert = listings::Entity::insert_many(chunk.iter().cloned());
+        for row in insert.exec_with_returning(tx).await? {
+            applied.added += 1;
+            applied.linked += u64::from(row.sku_id.is_some());
+            applied.seen.push(row.id);
         }
     }
     Ok(applied)

@@ -87,6 +87,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Db, DbError> {
         write,
         read,
         fuse: None,
+        meter: None,
     })
 }
 
@@ -104,6 +105,7 @@ async fn open_postgres(options: &DatabaseOptions) -> Result<Db, DbError> {
         write: pool.clone(),
         read: pool,
         fuse: None,
+        meter: None,
     })
 }
 

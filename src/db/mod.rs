@@ -8,9 +8,11 @@
 
 mod connect;
 mod fuse;
+mod meter;
 
 pub use connect::{DatabaseOptions, DbError, migrate, pending_steps, undurable_settings};
 pub use fuse::Fuse;
+pub use meter::{Meter, Reading};
 
 use sea_orm::{
     DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
@@ -26,6 +28,7 @@ pub struct Db {
     write: DatabaseConnection,
     read: DatabaseConnection,
     fuse: Option<Fuse>,
+    meter: Option<Meter>,
 }
 
 impl Db {
@@ -46,6 +49,19 @@ impl Db {
         }
     }
 
+    /// The same database with a meter on both ends: for tests and benchmarks.
+    #[must_use]
+    pub fn with_meter(mut self, meter: Meter) -> Self {
+        for end in [&mut self.write, &mut self.read] {
+            let meter = meter.clone();
+            end.set_metric_callback(move |query| meter.count_statement(&query.statement.sql));
+        }
+        Self {
+            meter: Some(meter),
+            ..self
+        }
+    }
+
     /// Begins a write transaction: the only way to write.
     ///
     /// # Errors
@@ -53,6 +69,9 @@ impl Db {
     pub async fn write_tx(&self) -> Result<Tx, DbErr> {
         if let Some(fuse) = &self.fuse {
             fuse.burn()?;
+        }
+        if let Some(meter) = &self.meter {
+            meter.count_transaction();
         }
         // A deferred transaction that reads before it writes fails with "database is locked"
         // whatever the busy timeout; PostgreSQL ignores the mode.

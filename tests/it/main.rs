@@ -3,6 +3,7 @@
 
 mod architecture;
 mod cli;
+mod catalog;
 mod contract;
 mod queue;
 mod sandbox;
