@@ -63,6 +63,14 @@ impl App {
         let listener = TcpListener::bind(listen).with_context(|| {
             format!("cannot listen on http.listen = {listen}; is another marketsink running?")
         })?;
+        self.start_on(listener, roles)
+    }
+
+    /// The same on a socket that listens already: one that a supervisor opened, or that must keep its address.
+    ///
+    /// # Errors
+    /// When the socket cannot be used.
+    pub fn start_on(self, listener: TcpListener, roles: Roles) -> anyhow::Result<Running> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let state = self.web_state(roles.ingest);

@@ -117,7 +117,10 @@ impl Inbox {
             return Ok(Answer::NobodyHere);
         }
         let verified = match address {
-            Some(address) => self.take_for_channel(marketplace, address, raw, now).await?,
+            Some(address) => {
+                self.take_for_channel(marketplace, address, raw, now)
+                    .await?
+            }
             None => self.take_for_app(marketplace, raw, now).await?,
         };
         let (delivery, known) = match verified {
@@ -125,7 +128,11 @@ impl Inbox {
             Err(answer) => return Ok(answer),
         };
         let receipt = make_receipt(marketplace, &delivery, &known, now);
-        let stored = self.writer.store(receipt).await.map_err(ReceiveError::Store)?;
+        let stored = self
+            .writer
+            .store(receipt)
+            .await
+            .map_err(ReceiveError::Store)?;
         match stored {
             Stored::New => self.counters.accepted.fetch_add(1, Ordering::Relaxed),
             Stored::Duplicate => self.counters.duplicates.fetch_add(1, Ordering::Relaxed),
@@ -147,9 +154,16 @@ impl Inbox {
         let keys = self.directory.app_keys(marketplace);
         let delivery = match marketplace.verify(raw.clone(), &keys) {
             Ok(delivery) => delivery,
-            Err(rejected) => return Ok(Err(self.refuse(marketplace, None, rejected, &raw, now).await)),
+            Err(rejected) => {
+                return Ok(Err(self
+                    .refuse(marketplace, None, rejected, &raw, now)
+                    .await));
+            }
         };
-        let known = self.directory.look_up(marketplace, who.as_deref(), now).await?;
+        let known = self
+            .directory
+            .look_up(marketplace, who.as_deref(), now)
+            .await?;
         Ok(Ok((delivery, known)))
     }
 
@@ -162,7 +176,10 @@ impl Inbox {
         raw: RawDelivery,
         now: Timestamp,
     ) -> Result<Taken, ReceiveError> {
-        let known = self.directory.look_up(marketplace, Some(address), now).await?;
+        let known = self
+            .directory
+            .look_up(marketplace, Some(address), now)
+            .await?;
         if known.known.is_none() {
             return Ok(Err(Answer::NobodyHere));
         }
@@ -173,14 +190,19 @@ impl Inbox {
             Ok(delivery) => return Ok(Ok((delivery, known))),
             Err(rejected) => rejected,
         };
-        let again = self.directory.look_again(marketplace, Some(address), now).await?;
+        let again = self
+            .directory
+            .look_again(marketplace, Some(address), now)
+            .await?;
         if !Arc::ptr_eq(&again, &known)
             && let Ok(delivery) = marketplace.verify(raw.clone(), &again.keys)
         {
             return Ok(Ok((delivery, again)));
         }
         let channel = again.known.as_ref().map(|known| known.channel);
-        Ok(Err(self.refuse(marketplace, channel, rejected, &raw, now).await))
+        Ok(Err(self
+            .refuse(marketplace, channel, rejected, &raw, now)
+            .await))
     }
 
     async fn refuse(
@@ -192,7 +214,9 @@ impl Inbox {
         now: Timestamp,
     ) -> Answer {
         self.counters.refused.fetch_add(1, Ordering::Relaxed);
-        self.quarantine.keep(marketplace.slug(), channel, rejected, raw, now).await;
+        self.quarantine
+            .keep(marketplace.slug(), channel, rejected, raw, now)
+            .await;
         Answer::Refused(rejected)
     }
 }

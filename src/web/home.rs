@@ -52,12 +52,16 @@ pub async fn live(request: HttpRequest, state: web::Data<WebState>) -> HttpRespo
 /// Nobody signs in yet, so the books are shown on this machine only: not to other addresses, not through a
 /// proxy, and not to a page elsewhere that made a name of its own lead here.
 fn is_from_here(request: &HttpRequest) -> bool {
-    let is_loopback = request.peer_addr().is_some_and(|peer| peer.ip().is_loopback());
+    let is_loopback = request
+        .peer_addr()
+        .is_some_and(|peer| peer.ip().is_loopback());
     let is_forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
         .iter()
         .any(|name| request.headers().contains_key(*name));
     let host = request.connection_info().host().to_owned();
-    let host = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+    let host = host
+        .rsplit_once(':')
+        .map_or(host.as_str(), |(name, _)| name);
     is_loopback && !is_forwarded && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 

@@ -2,8 +2,8 @@
 //! database run on PostgreSQL too, each in a schema of its own.
 
 mod architecture;
-mod cli;
 mod catalog;
+mod cli;
 mod contract;
 mod queue;
 mod sandbox;

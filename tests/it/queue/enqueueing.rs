@@ -142,9 +142,10 @@ async fn the_waiting_jobs_of_a_channel_can_be_hurried(db: Db) {
         run_at: Some(at(900)),
         ..new_job(work)
     };
-    add(&db, &[later(fetch("1")), later(fetch("2"))], at(0)).await;
-    let channel = later(fetch("1")).channel;
+    let jobs = [later(fetch("1")), later(fetch("2"))];
+    let channel = jobs[0].channel;
     let tx = db.write_tx().await.unwrap();
+    enqueue(&tx, &jobs, at(0)).await.unwrap();
 
     let moved = hurry(&tx, channel, at(5)).await.unwrap();
     tx.commit().await.unwrap();

@@ -38,6 +38,8 @@ pub struct World {
     pub outlet: OutletId,
     /// Blown, it keeps marketsink from writing, as if the process were dead.
     pub fuse: Fuse,
+    /// Held over a restart, so that marketplaces find us where we were and nobody takes the address meanwhile.
+    socket: TcpListener,
 }
 
 impl World {
@@ -61,7 +63,8 @@ impl World {
             .await;
         let (tiktok, woo) = (tiktok.unwrap(), woo.unwrap());
         let fuse = Fuse::default();
-        let running = run(settings(url, &tiktok), &clock, &fuse).await;
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let running = run(settings(url, &tiktok), &clock, &fuse, &socket).await;
         let tx = running.app.db.write_tx().await.unwrap();
         let merchant = accounts::open_merchant(&tx, "default", "Asia/Jakarta", START)
             .await
@@ -79,6 +82,7 @@ impl World {
             merchant,
             outlet,
             fuse,
+            socket,
         }
     }
 
@@ -95,7 +99,7 @@ impl World {
         self.running.stop().await.unwrap();
         change(&mut settings);
         self.fuse.mend();
-        let running = run(settings, &self.clock, &self.fuse).await;
+        let running = run(settings, &self.clock, &self.fuse, &self.socket).await;
         assert_eq!(
             running.address, address,
             "marketplaces find us where we were"
@@ -262,11 +266,12 @@ pub fn variant(shop: &SimShop, sku: &str) -> RemoteId {
     })
 }
 
-async fn run(settings: Settings, clock: &Clock, fuse: &Fuse) -> Running {
+async fn run(settings: Settings, clock: &Clock, fuse: &Fuse, socket: &TcpListener) -> Running {
     let db = open_database(&settings).await.unwrap();
     let db = db.with_fuse(fuse.clone());
     let app = App::build_on(db, settings, clock.clone(), 1_000.0).await;
-    app.unwrap().start(Roles::INGEST).unwrap()
+    let socket = socket.try_clone().unwrap();
+    app.unwrap().start_on(socket, Roles::INGEST).unwrap()
 }
 
 fn settings(url: String, tiktok: &SimShop) -> Settings {
@@ -275,7 +280,6 @@ fn settings(url: String, tiktok: &SimShop) -> Settings {
     settings.database.url = url;
     settings.database.allow_undurable = true;
     settings.database.connections = 4;
-    settings.http.listen = free_address();
     settings.http.workers = 1;
     settings.sync.allow_private_hosts = true;
     settings.sync.timeout = Duration::from_secs(5);
@@ -285,11 +289,4 @@ fn settings(url: String, tiktok: &SimShop) -> Settings {
     settings.tiktok_shop.api_url = tiktok.origin();
     settings.tiktok_shop.auth_url = tiktok.origin();
     settings
-}
-
-/// A port that was free a moment ago: the address must be known before the server starts, and stay the same
-/// over a restart.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
