@@ -207,7 +207,7 @@ async fn measured(
         LONGEST_ROUND,
     );
     let round = client.spawn(sending).await??;
-    let cpu = process::cpu()? - cpu;
+    let cpu = process::cpu()?.saturating_sub(cpu);
     let answered = round.exchanges.len();
     ensure!(answered > connections, "hardly anything was answered");
     let refused = round.exchanges.iter().find(|one| one.status != 200);

@@ -77,7 +77,7 @@ impl Place {
     ) -> anyhow::Result<Opened> {
         let mut settings = Settings::default();
         settings.database.url.clone_from(&self.url);
-        settings.http.listen = "127.0.0.1:0".to_owned();
+        "127.0.0.1:0".clone_into(&mut settings.http.listen);
         settings.secrets.key = Some(Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="));
         adjust(&mut settings);
         let options = DatabaseOptions {

@@ -204,7 +204,7 @@ async fn full_scan(
     };
     let id = opened.app.sync.run_scan(&request).await?;
     let (took, counted) = (begun.elapsed(), opened.meter.read().since(counted));
-    let cpu = process::cpu()? - cpu;
+    let cpu = process::cpu()?.saturating_sub(cpu);
     let peak = memory::mebibytes("self", "VmHWM")?;
     let rows = sync::scans(&opened.app.db, opened.merchant, 10).await?;
     let Some(row) = rows.into_iter().find(|row| row.id == id.0) else {

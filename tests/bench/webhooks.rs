@@ -55,7 +55,7 @@ pub fn request(number: u64, at: Timestamp) -> anyhow::Result<Vec<u8>> {
         body.len()
     );
     for (name, value) in marketplace()?.simulator().sign(APP_KEY, APP_SECRET, &body) {
-        head += &format!("{name}: {value}\r\n");
+        head.extend([name.as_str(), ": ", &value, "\r\n"]);
     }
     Ok([head.as_bytes(), b"\r\n", &body].concat())
 }
