@@ -10,7 +10,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
         .collect()
 }
 
-fn rules(settings: &Settings) -> [(bool, &'static str); 6] {
+fn rules(settings: &Settings) -> [(bool, &'static str); 5] {
     let shop = &settings.tiktok_shop;
     let secrets = &settings.secrets;
     [
@@ -25,10 +25,6 @@ fn rules(settings: &Settings) -> [(bool, &'static str); 6] {
         (
             shop.previous_app_secret.is_some() && shop.app_secret.is_none(),
             "tiktok_shop.previous_app_secret is for changing tiktok_shop.app_secret, which is not set",
-        ),
-        (
-            shop.service_id.is_some() && shop.app_key.is_none(),
-            "tiktok_shop.service_id names the app of tiktok_shop.app_key, which is not set",
         ),
         (
             secrets.key.is_some() && secrets.key_file.is_some(),

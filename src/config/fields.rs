@@ -189,12 +189,6 @@ pub(super) const FIELDS: &[Field] = &[
         doc: "The secret before, still accepted on webhooks while it is being changed.",
     },
     Field {
-        key: "tiktok_shop.service_id",
-        kind: text(&shape::WORD, |s, v| s.tiktok_shop.service_id = Some(v)),
-        default: None,
-        doc: "Names the app on the page where a seller authorizes it.",
-    },
-    Field {
         key: "tiktok_shop.api_url",
         kind: text(&shape::URL, |s, v| s.tiktok_shop.api_url = v),
         default: Some("https://open-api.tiktokglobalshop.com"),

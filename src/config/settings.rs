@@ -103,8 +103,6 @@ pub struct TikTokShop {
     pub app_secret: Option<Secret>,
     /// Still accepted on webhooks while the secret is being changed.
     pub previous_app_secret: Option<Secret>,
-    /// Names our app on the seller's authorization page.
-    pub service_id: Option<String>,
     pub api_url: String,
     pub auth_url: String,
 }

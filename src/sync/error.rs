@@ -19,7 +19,7 @@ pub enum SyncError {
         error: MarketplaceError,
     },
     /// Before there is a channel.
-    #[error("the shop cannot be connected: {0}")]
+    #[error("{0}")]
     NotConnected(MarketplaceError),
     #[error("channel {channel} is locked ({reason}); its work waits until it is reconnected")]
     Locked { channel: ChannelId, reason: String },

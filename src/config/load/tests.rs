@@ -185,10 +185,6 @@ fn settings_that_contradict_each_other_are_refused() {
             "needs tiktok_shop.app_key",
         ),
         (
-            vec![("MARKETSINK_TIKTOK_SHOP_SERVICE_ID", "x")],
-            "service_id names",
-        ),
-        (
             vec![("MARKETSINK_INBOX_QUEUE", "1")],
             "inbox.batch is larger",
         ),
