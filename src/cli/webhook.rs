@@ -7,7 +7,7 @@ use super::{
 };
 use crate::domain::Event;
 use crate::marketplaces::{
-    self, Marketplace, RawDelivery, Rejected, VerifiedDelivery, WebhookKeys,
+    self, Marketplace, RawDelivery, Rejected, VerifiedDelivery, WebhookKeys, http,
 };
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
@@ -320,10 +320,11 @@ async fn send(context: &Context, args: &SendArgs) -> anyhow::Result<ExitCode> {
     check_target(&args.to, &context.settings.http.public_url)?;
     let secret = args.signing.secret(&args.body)?;
     let body = read(&args.body)?;
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(DEADLINE)
-        .build()?;
+    let client = http::client(|| {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(DEADLINE)
+    });
     let mut request = client
         .post(args.to.clone())
         .header("content-type", "application/json");

@@ -13,7 +13,7 @@ pub use guard::check_address;
 
 use super::{MarketplaceError, Pace};
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Method, header::HeaderMap};
+use reqwest::{Client, ClientBuilder, Method, header::HeaderMap};
 use std::{
     sync::{
         Arc,
@@ -105,15 +105,15 @@ impl Http {
     /// # Panics
     /// When the TLS library cannot start, which is a fault of the build.
     pub fn new(allow_private: bool, timeout: Duration) -> Self {
-        let client = Client::builder()
-            .user_agent(concat!("marketsink/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(timeout)
-            .connect_timeout(timeout.min(Duration::from_secs(10)))
-            .no_proxy()
-            .dns_resolver(Arc::new(guard::GuardedResolver { allow_private }))
-            .build()
-            .expect("the TLS library starts");
+        let client = client(|| {
+            Client::builder()
+                .user_agent(concat!("marketsink/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .timeout(timeout)
+                .connect_timeout(timeout.min(Duration::from_secs(10)))
+                .no_proxy()
+                .dns_resolver(Arc::new(guard::GuardedResolver { allow_private }))
+        });
         Self {
             client,
             allow_private,
@@ -183,6 +183,19 @@ impl Http {
             body: body.freeze(),
         })
     }
+}
+
+/// A client as `make` wants it. On a machine without CA certificates it trusts nobody: plain http works, and
+/// https fails with the reason, instead of nothing working at all.
+///
+/// # Panics
+/// When the TLS library cannot start, which is a fault of the build.
+pub fn client(make: impl Fn() -> ClientBuilder) -> Client {
+    make().build().unwrap_or_else(|error| {
+        tracing::warn!(%error, "no https address can be trusted; install the package ca-certificates");
+        let trusting_nobody = make().tls_certs_only([]).build();
+        trusting_nobody.expect("the TLS library starts")
+    })
 }
 
 /// The whole chain of causes in one line; reqwest's own text stops at the first.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::domain::Timestamp;
-use crate::marketplaces::simulation::SimDelivery;
+use crate::marketplaces::{http, simulation::SimDelivery};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -93,11 +93,11 @@ impl Courier {
     /// # Panics
     /// When the TLS library cannot start, which is a fault of the build.
     pub(super) fn new(clock: Clock) -> Self {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .expect("the TLS library starts");
+        let client = http::client(|| {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+        });
         Self(Arc::new(Inner {
             clock,
             client,
