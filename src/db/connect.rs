@@ -5,7 +5,10 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, FromQueryResult,
     Statement,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        Connection,
+        sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use std::time::Duration;
 use thiserror::Error;
@@ -65,6 +68,9 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Db, DbError> {
             .sqlx_logging(false)
             .acquire_timeout(Duration::from_secs(30))
             .test_before_acquire(false)
+            .map_sqlx_sqlite_before_acquire(|connection, _| {
+                Box::pin(std::future::ready(Ok(is_clean(connection))))
+            })
             .map_sqlx_sqlite_opts(move |sqlite| {
                 sqlite
                     .journal_mode(SqliteJournalMode::Wal)
@@ -89,6 +95,15 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Db, DbError> {
         fuse: None,
         meter: None,
     })
+}
+
+/// Whether no transaction is left on a connection; one that has any is closed and replaced.
+///
+/// When the disk is full SQLite rolls back by itself, the rollback that follows fails, and the driver goes on
+/// believing that a transaction is open. The next one would be a savepoint inside it, and its commit would
+/// leave everything in memory: acknowledged, and lost.
+fn is_clean(connection: &SqliteConnection) -> bool {
+    !connection.is_in_transaction()
 }
 
 async fn open_postgres(options: &DatabaseOptions) -> Result<Db, DbError> {

@@ -5,6 +5,7 @@ mod architecture;
 mod catalog;
 mod cli;
 mod contract;
+mod db;
 mod queue;
 mod sandbox;
 mod scenarios;
