@@ -175,10 +175,10 @@ fn figures(overview: &Overview) -> Markup {
 fn channel(row: &ChannelRow, now: Timestamp) -> Markup {
     html! {
         tr {
-            td { strong { (row.platform) } br; span.quiet { (row.name) } }
+            td { strong { (row.platform) } " " br; span.quiet { (row.name) } }
             td {
                 span.state.(row.state) { (row.state) }
-                @if let Some(reason) = &row.state_reason { br; span.quiet { (reason) } }
+                @if let Some(reason) = &row.state_reason { " " br; span.quiet { (reason) } }
             }
             td data-label="last delivery" { @match row.last_delivery_at { Some(at) => (ago(at, now)), None => span.quiet { "none yet" } } }
             td data-label="last scans" {
@@ -198,7 +198,7 @@ fn sale(row: &SaleRow, now: Timestamp) -> Markup {
     let paid = if row.paid { "paid" } else { "unpaid" };
     html! {
         tr {
-            td { code { (row.number) } @if let Some(why) = &row.attention { br; span.attention { (why) } } }
+            td { code { (row.number) } @if let Some(why) = &row.attention { " " br; span.attention { (why) } } }
             td { (row.platform) }
             td { span.state.(row.document) { (row.document.replace('_', " ")) } " " span.quiet { (paid) ", " (row.fulfilment) } }
             td.number { (row.total) }
