@@ -9,11 +9,11 @@ pub use running::{Roles, Running};
 
 use crate::channels::{Directory, Sealer};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{AppSettings, Settings};
 use crate::db::{self, DatabaseOptions, Db};
 use crate::domain::JobKind;
 use crate::inbox::{Inbox, Writer, WriterOptions};
-use crate::marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys, tiktok_shop::TikTokShop};
+use crate::marketplaces::{self, Marketplace, Secrets, WebhookKeys};
 use crate::queue::{Queue, QueueOptions};
 use crate::sync::{Api, Apis, Sync, SyncOptions};
 use crate::web::WebState;
@@ -190,36 +190,52 @@ fn sqlite_path(url: &str) -> Option<PathBuf> {
 }
 
 fn apis(settings: &Settings) -> anyhow::Result<Apis> {
-    let tiktok = &settings.tiktok_shop;
-    let mut secrets = Secrets::default();
-    if let (Some(key), Some(secret)) = (&tiktok.app_key, &tiktok.app_secret) {
-        secrets.set("app_key", key);
-        secrets.set("app_secret", secret.expose());
+    let mut apis = Apis::new();
+    for marketplace in marketplaces::all() {
+        let slug = marketplace.slug();
+        let Some(app) = settings.apps.get(slug) else {
+            continue;
+        };
+        let url = |text: &Option<String>, name| {
+            let parsed = text.as_deref().map(Url::parse).transpose();
+            parsed.with_context(|| format!("{slug}.{name}"))
+        };
+        let api = Api {
+            api: url(&app.api_url, "api_url")?,
+            auth: url(&app.auth_url, "auth_url")?,
+            consent: url(&app.consent_url, "consent_url")?,
+            secrets: app_values(app),
+        };
+        apis.insert(slug, api);
     }
-    let api = Api {
-        api: Url::parse(&tiktok.api_url).context("tiktok_shop.api_url")?,
-        auth: Url::parse(&tiktok.auth_url).context("tiktok_shop.auth_url")?,
-        secrets,
-    };
-    Ok(HashMap::from([(TikTokShop.slug(), api)]))
+    Ok(apis)
+}
+
+fn app_values(app: &AppSettings) -> Secrets {
+    let mut secrets = Secrets::default();
+    for (name, value) in &app.values {
+        secrets.set(name, value.expose());
+    }
+    secrets
 }
 
 /// The keys of marketplaces that sign with the app's key, current first.
 fn app_keys(settings: &Settings) -> HashMap<&'static str, WebhookKeys> {
-    let tiktok = &settings.tiktok_shop;
-    let mut keys = WebhookKeys::default();
-    if let Some(app_key) = &tiktok.app_key {
-        for secret in [&tiktok.app_secret, &tiktok.previous_app_secret]
-            .into_iter()
-            .flatten()
-        {
-            keys.keys.push(WebhookKey {
-                app_key: app_key.clone(),
-                secret: secret.expose().to_owned(),
-            });
-        }
-    }
-    HashMap::from([(TikTokShop.slug(), keys)])
+    let public = settings.http.public_url.trim_end_matches('/');
+    let keys = |marketplace: &'static dyn Marketplace| {
+        let slug = marketplace.slug();
+        let app = settings.apps.get(slug);
+        let told = app.and_then(|app| app.webhook_url.clone());
+        let keys = WebhookKeys {
+            keys: marketplace.app_keys(&app.map(app_values).unwrap_or_default()),
+            address: told.unwrap_or_else(|| format!("{public}/webhooks/{slug}")),
+        };
+        (slug, keys)
+    };
+    let all = marketplaces::all().iter().copied();
+    all.filter(|marketplace| marketplace.limits().webhook_address.is_per_app())
+        .map(keys)
+        .collect()
 }
 
 /// Which process this is, for people who read attempts.

@@ -7,7 +7,7 @@
 use super::{ChannelError, ChannelState, Sealer, store};
 use crate::db::Db;
 use crate::domain::{ChannelId, MerchantId, Timestamp};
-use crate::marketplaces::{Marketplace, WebhookAddress, WebhookKeys};
+use crate::marketplaces::{Marketplace, WebhookKeys};
 use entity::channels;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use std::{
@@ -39,7 +39,16 @@ pub struct KnownKeys {
     looked_at: Timestamp,
 }
 
-type Question = (&'static str, Option<String>);
+/// Who is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// The channel at this webhook address.
+    Address(String),
+    /// The channel of this shop; `None`: the delivery named no shop.
+    Shop(Option<String>),
+}
+
+type Question = (&'static str, Who);
 
 /// Looks up channels by webhook address or by shop.
 #[derive(Debug)]
@@ -76,7 +85,7 @@ impl Directory {
     pub async fn look_up(
         &self,
         marketplace: &'static dyn Marketplace,
-        who: Option<&str>,
+        who: Who,
         now: Timestamp,
     ) -> Result<Arc<KnownKeys>, ChannelError> {
         self.look_up_if_older(marketplace, who, FRESH, now).await
@@ -86,7 +95,7 @@ impl Directory {
     pub async fn look_again(
         &self,
         marketplace: &'static dyn Marketplace,
-        who: Option<&str>,
+        who: Who,
         now: Timestamp,
     ) -> Result<Arc<KnownKeys>, ChannelError> {
         self.look_up_if_older(marketplace, who, LOOK_AGAIN, now)
@@ -96,11 +105,11 @@ impl Directory {
     async fn look_up_if_older(
         &self,
         marketplace: &'static dyn Marketplace,
-        who: Option<&str>,
+        who: Who,
         age: Duration,
         now: Timestamp,
     ) -> Result<Arc<KnownKeys>, ChannelError> {
-        let question = (marketplace.slug(), who.map(str::to_owned));
+        let question = (marketplace.slug(), who.clone());
         let kept = {
             let answers = self.answers.read().unwrap_or_else(PoisonError::into_inner);
             answers.get(&question).cloned()
@@ -120,18 +129,17 @@ impl Directory {
     async fn ask(
         &self,
         marketplace: &'static dyn Marketplace,
-        who: Option<&str>,
+        who: Who,
         now: Timestamp,
     ) -> Result<KnownKeys, ChannelError> {
-        let app_wide = marketplace.limits().webhook_address == WebhookAddress::App;
-        let row = match who {
+        let named = match &who {
+            Who::Shop(None) => None,
+            Who::Shop(Some(shop)) => Some(channels::Column::RemoteId.eq(shop.as_str())),
+            Who::Address(address) => Some(channels::Column::Address.eq(address.as_str())),
+        };
+        let row = match named {
             None => None,
-            Some(who) => {
-                let named = if app_wide {
-                    channels::Column::RemoteId.eq(who)
-                } else {
-                    channels::Column::Address.eq(who)
-                };
+            Some(named) => {
                 channels::Entity::find()
                     .filter(channels::Column::Marketplace.eq(marketplace.slug()))
                     .filter(channels::Column::ParentId.is_null())
@@ -141,14 +149,12 @@ impl Directory {
                     .await?
             }
         };
-        let keys = match &row {
-            _ if app_wide => self.app_keys(marketplace),
-            Some(row) => {
-                let id = ChannelId(row.id);
-                store::secrets_of_connection(self.db.read(), &self.sealer, id, now).await?
-            }
-            None => WebhookKeys::default(),
-        };
+        let mut keys = self.app_keys(marketplace);
+        if let (Who::Address(_), Some(row)) = (&who, &row) {
+            let id = ChannelId(row.id);
+            let own = store::secrets_of_connection(self.db.read(), &self.sealer, id, now).await?;
+            keys.keys.splice(..0, own.keys);
+        }
         let known = row.map(|row| Known {
             channel: ChannelId(row.id),
             merchant: MerchantId(row.merchant_id),

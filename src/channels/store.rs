@@ -388,5 +388,8 @@ pub async fn secrets_of_connection<C: ConnectionTrait>(
             secret: String::from_utf8_lossy(&secret).into_owned(),
         });
     }
-    Ok(WebhookKeys { keys })
+    Ok(WebhookKeys {
+        keys,
+        address: String::new(),
+    })
 }

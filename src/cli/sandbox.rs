@@ -7,7 +7,7 @@ use super::{
     serve::told_to_stop,
 };
 use crate::clock::Clock;
-use crate::marketplaces::{self, WebhookAddress};
+use crate::marketplaces::{self, Subscribing};
 use crate::sandbox::{Driver, Sandbox, SimShop};
 use clap::Args;
 use serde_json::{Value, json};
@@ -115,42 +115,32 @@ fn say_shop(shop: &SimShop) {
             value.as_str().unwrap_or_default()
         ));
     }
-    let names: Vec<String> = match shop.marketplace().limits().webhook_address {
-        WebhookAddress::Channel => {
-            say("  webhooks: register an address as with the real shop, through its webhook API");
-            say("  connect it to marketsink:");
-            say("    export MARKETSINK_SYNC_ALLOW_PRIVATE_HOSTS=true");
-            secrets
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(name, _)| name.clone())
-                .collect()
+    let connecting = shop.marketplace().connecting();
+    say(match shop.marketplace().limits().subscribing {
+        Subscribing::Api => {
+            "  webhooks: register an address as with the real shop, through its webhook API"
         }
-        WebhookAddress::App => {
-            say("  webhooks: one address for the app; register it through its webhook API");
-            say("  connect it to marketsink:");
-            let prefix = format!("MARKETSINK_{}", slug.to_uppercase());
-            say("    export MARKETSINK_SYNC_ALLOW_PRIVATE_HOSTS=true");
-            say(format!(
-                "    export {prefix}_API_URL={origin} {prefix}_AUTH_URL={origin}"
-            ));
-            say(format!(
-                "    export {prefix}_APP_KEY={} {prefix}_APP_SECRET={}",
-                secret("app_key"),
-                secret("app_secret")
-            ));
-            ["access_token", "refresh_token"].map(str::to_owned).into()
+        Subscribing::AddressOnly => {
+            "  webhooks: one address for the app; register it through its webhook API"
         }
-    };
-    let given: Vec<String> = names
+        Subscribing::ByHand => {
+            "  webhooks: a person sets their address; here, POST {\"address\", \"secret\"} to /-/console"
+        }
+    });
+    say("  connect it to marketsink:");
+    say("    export MARKETSINK_SYNC_ALLOW_PRIVATE_HOSTS=true");
+    for (name, value) in shop.environment() {
+        say(format!("    export {name}={value}"));
+    }
+    let given: Vec<String> = connecting
+        .secrets
         .iter()
-        .map(|name| format!("--secret '{name}={}'", secret(name)))
+        .filter(|handed| !secret(handed.name).is_empty())
+        .map(|handed| format!("--secret '{}={}'", handed.name, secret(handed.name)))
         .collect();
-    let url = match shop.marketplace().limits().webhook_address {
-        WebhookAddress::Channel => format!(" --url {origin}"),
-        WebhookAddress::App => String::new(),
-    };
+    let url = shop
+        .base_url()
+        .map_or_else(String::new, |url| format!(" --url {url}"));
     say(format!(
         "    marketsink channel add {slug}{url} {}",
         given.join(" ")

@@ -1,39 +1,9 @@
 //! Secrets that a command is given: checked to be complete, and read without the shell's history.
 
 use crate::config::Settings;
-use crate::marketplaces::{Marketplace, Secrets};
+use crate::marketplaces::{Handed, Marketplace, Secrets, ShopAddress};
 use anyhow::{Context, anyhow, bail};
 use std::io;
-
-/// What a merchant hands over for a shop.
-struct Needed {
-    marketplace: &'static str,
-    has_url: bool,
-    /// Name, and where it is found.
-    secrets: &'static [(&'static str, &'static str)],
-}
-
-const NEEDED: &[Needed] = &[
-    Needed {
-        marketplace: "woocommerce",
-        has_url: true,
-        secrets: &[
-            ("consumer_key", "WooCommerce, Settings, Advanced, REST API"),
-            ("consumer_secret", "shown once, beside the consumer key"),
-        ],
-    },
-    Needed {
-        marketplace: "tiktok_shop",
-        has_url: false,
-        secrets: &[
-            (
-                "access_token",
-                "the answer to the seller's authorization code",
-            ),
-            ("refresh_token", "the same answer"),
-        ],
-    },
-];
 
 /// Whether everything that the marketplace asks for is named.
 ///
@@ -45,43 +15,58 @@ pub fn check(
     url: Option<&str>,
     settings: &Settings,
 ) -> anyhow::Result<()> {
-    let Some(needed) = NEEDED.iter().find(|n| n.marketplace == marketplace.slug()) else {
-        return Ok(());
-    };
+    let connecting = marketplace.connecting();
     let name = marketplace.name();
-    match (needed.has_url, url) {
-        (true, None) => bail!("{name} shops have an address of their own; give it with --url"),
-        (false, Some(_)) => bail!("{name} has one address for all shops; leave --url out"),
+    match (connecting.address, url) {
+        (ShopAddress::Own(example), None) => bail!(
+            "{name} shops have an address of their own; give it with --url, such as {example}"
+        ),
+        (ShopAddress::Shared, Some(_)) => {
+            bail!("{name} has one address for all shops; leave --url out")
+        }
         _ => {}
     }
-    let missing: Vec<String> = needed
+    let is_given = |secret: &Handed| given.iter().any(|given| name_of(given) == secret.name);
+    let missing: Vec<String> = connecting
         .secrets
         .iter()
-        .filter(|(secret, _)| !given.iter().any(|given| name_of(given) == *secret))
-        .map(|(secret, place)| format!("--secret {secret}=- ({place})"))
+        .filter(|secret| secret.is_needed && !is_given(secret))
+        .map(|secret| format!("--secret {}=- ({})", secret.name, secret.place))
         .collect();
     if !missing.is_empty() {
         bail!("{name} also needs {}", missing.join(" and "));
     }
-    for given in given {
-        if !needed
-            .secrets
-            .iter()
-            .any(|(secret, _)| *secret == name_of(given))
-        {
-            let known: Vec<_> = needed.secrets.iter().map(|(secret, _)| *secret).collect();
-            bail!(
-                "{name} has no secret `{}`; it needs {}",
-                name_of(given),
-                known.join(" and ")
-            );
-        }
-    }
-    let has_app =
-        settings.tiktok_shop.app_key.is_some() && settings.tiktok_shop.app_secret.is_some();
-    if needed.marketplace == "tiktok_shop" && !has_app {
+    let known: Vec<&str> = connecting
+        .secrets
+        .iter()
+        .map(|secret| secret.name)
+        .collect();
+    if let Some(other) = given.iter().find(|given| !known.contains(&name_of(given))) {
         bail!(
-            "{name} needs the settings tiktok_shop.app_key and tiktok_shop.app_secret of our app"
+            "{name} has no secret `{}`; it takes {}",
+            name_of(other),
+            known.join(" and ")
+        );
+    }
+    check_app(marketplace, settings)
+}
+
+/// Whether the values of our app at the marketplace are set.
+///
+/// # Errors
+/// Which are missing.
+pub fn check_app(marketplace: &dyn Marketplace, settings: &Settings) -> anyhow::Result<()> {
+    let slug = marketplace.slug();
+    let needed = marketplace.connecting().app.iter();
+    let missing: Vec<String> = needed
+        .filter(|name| settings.apps.value(slug, name).is_none())
+        .map(|name| format!("{slug}.{name}"))
+        .collect();
+    if !missing.is_empty() {
+        bail!(
+            "{} needs the settings {} of our app",
+            marketplace.name(),
+            missing.join(" and ")
         );
     }
     Ok(())

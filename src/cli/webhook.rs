@@ -5,9 +5,10 @@ use super::{
     output::{say, say_json},
     secrets,
 };
-use crate::domain::Event;
+use crate::clock::Clock;
+use crate::domain::{Event, Timestamp};
 use crate::marketplaces::{
-    self, Marketplace, RawDelivery, Rejected, VerifiedDelivery, WebhookKeys, http,
+    self, Marketplace, RawDelivery, Rejected, VerifiedDelivery, WebhookKeys, http, simulation,
 };
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
@@ -47,12 +48,15 @@ Examples:
 pub struct VerifyArgs {
     #[command(flatten)]
     signing: Signing,
-    /// The address that was called, for marketplaces that sign it; neither of today's does, so it changes nothing
+    /// The address as the marketplace has it, for marketplaces that sign it
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
     /// A header of the request; repeat it for each
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
+    /// When the request came, such as 2026-12-01T00:00:00Z, for marketplaces that sign the time; now, if left out
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// The file with the body as received; `-` is standard input
     #[arg(long, value_name = "FILE")]
     body: PathBuf,
@@ -127,10 +131,18 @@ pub async fn run(context: &Context, command: WebhookCommand) -> anyhow::Result<E
 fn verify(context: &Context, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let marketplace = args.signing.marketplace()?;
     let secret = args.signing.secret(&args.body)?;
+    let at = match &args.at {
+        None => Clock::system().now(),
+        Some(text) => Timestamp::parse(text).ok_or_else(|| {
+            anyhow!("--at `{text}` is no time; write it like 2026-12-01T00:00:00Z")
+        })?,
+    };
     let request = Request {
         marketplace,
         app_key: args.signing.app_key.clone(),
         secret,
+        url: args.url.as_ref().map(Url::to_string).unwrap_or_default(),
+        at,
         headers: headers(&args.headers)?,
         body: read(&args.body)?,
     };
@@ -164,21 +176,25 @@ struct Request {
     marketplace: &'static dyn Marketplace,
     app_key: String,
     secret: String,
+    /// Where it was sent to, as the marketplace knows the address.
+    url: String,
+    /// The time that a signed timestamp is compared with.
+    at: Timestamp,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
 impl Request {
     fn verified(&self, body: &[u8], secret: &str) -> Result<VerifiedDelivery, Rejected> {
-        let raw = RawDelivery::new(self.headers.clone(), body.to_vec());
-        let keys = WebhookKeys::one(&self.app_key, secret);
+        let raw = RawDelivery::new(self.headers.clone(), body.to_vec()).at(self.at);
+        let keys = WebhookKeys::one(&self.app_key, secret).at(&self.url);
         self.marketplace.verify(raw, &keys)
     }
 
     /// What a person can look at, most likely first.
     fn hints(&self, rejected: Rejected) -> Vec<String> {
         let simulator = self.marketplace.simulator();
-        let expected = simulator.sign(&self.app_key, &self.secret, &self.body);
+        let expected = simulator.sign(&self.signing(&self.app_key), &self.body);
         let names: Vec<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
         match rejected {
             Rejected::NoSignature => vec![format!(
@@ -194,6 +210,9 @@ impl Request {
                 })
                 .collect(),
             Rejected::BadSignature | Rejected::NoKey => self.hints_for_another_body(),
+            Rejected::OutOfTime => {
+                vec!["give the time at which it came with --at, or look at the clocks".to_owned()]
+            }
         }
     }
 
@@ -245,8 +264,19 @@ impl Request {
     }
 
     fn signs_app_key(&self) -> bool {
-        let sign = |app_key| self.marketplace.simulator().sign(app_key, "secret", b"{}");
+        let simulator = self.marketplace.simulator();
+        let sign = |app_key| simulator.sign(&self.signing(app_key), b"{}");
         sign("one") != sign("another")
+    }
+
+    fn signing<'a>(&'a self, app_key: &'a str) -> simulation::Signing<'a> {
+        simulation::Signing {
+            app_key,
+            secret: &self.secret,
+            address: &self.url,
+            id: "msg_test",
+            at: self.at,
+        }
     }
 }
 
@@ -328,9 +358,14 @@ async fn send(context: &Context, args: &SendArgs) -> anyhow::Result<ExitCode> {
     let mut request = client
         .post(args.to.clone())
         .header("content-type", "application/json");
-    let signature = marketplace
-        .simulator()
-        .sign(&args.signing.app_key, &secret, &body);
+    let signing = simulation::Signing {
+        app_key: &args.signing.app_key,
+        secret: &secret,
+        address: args.to.as_str(),
+        id: &format!("msg_{}", uuid::Uuid::now_v7().simple()),
+        at: Clock::system().now(),
+    };
+    let signature = marketplace.simulator().sign(&signing, &body);
     for (name, value) in signature.into_iter().chain(headers(&args.headers)?) {
         request = request.header(name, value);
     }

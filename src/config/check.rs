@@ -10,29 +10,52 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
         .collect()
 }
 
-fn rules(settings: &Settings) -> [(bool, &'static str); 5] {
-    let shop = &settings.tiktok_shop;
+/// A value that is of no use without another one.
+const PAIRS: [(&str, &str, &str); 8] = [
+    ("tiktok_shop", "app_key", "app_secret"),
+    ("tiktok_shop", "app_secret", "app_key"),
+    ("shopee", "partner_id", "partner_key"),
+    ("shopee", "partner_key", "partner_id"),
+    ("lazada", "app_key", "app_secret"),
+    ("lazada", "app_secret", "app_key"),
+    ("shopify", "client_id", "client_secret"),
+    ("shopify", "client_secret", "client_id"),
+];
+
+/// A previous secret, and the one that replaces it.
+const SUCCESSIONS: [(&str, &str, &str); 4] = [
+    ("tiktok_shop", "previous_app_secret", "app_secret"),
+    ("shopee", "previous_push_key", "push_key"),
+    ("lazada", "previous_app_secret", "app_secret"),
+    ("shopify", "previous_client_secret", "client_secret"),
+];
+
+fn rules(settings: &Settings) -> Vec<(bool, String)> {
+    let is_alone = |slug, name, other| {
+        settings.apps.value(slug, name).is_some() && settings.apps.value(slug, other).is_none()
+    };
+    let pairs = PAIRS.iter().map(|(slug, name, other)| {
+        (
+            is_alone(slug, name, other),
+            format!("{slug}.{name} needs {slug}.{other} beside it"),
+        )
+    });
+    let successions = SUCCESSIONS.iter().map(|(slug, old, new)| {
+        (
+            is_alone(slug, old, new),
+            format!("{slug}.{old} is for changing {slug}.{new}, which is not set"),
+        )
+    });
     let secrets = &settings.secrets;
-    [
-        (
-            shop.app_key.is_some() && shop.app_secret.is_none(),
-            "tiktok_shop.app_key needs tiktok_shop.app_secret beside it",
-        ),
-        (
-            shop.app_secret.is_some() && shop.app_key.is_none(),
-            "tiktok_shop.app_secret needs tiktok_shop.app_key beside it",
-        ),
-        (
-            shop.previous_app_secret.is_some() && shop.app_secret.is_none(),
-            "tiktok_shop.previous_app_secret is for changing tiktok_shop.app_secret, which is not set",
-        ),
+    let others = [
         (
             secrets.key.is_some() && secrets.key_file.is_some(),
-            "secrets.key and secrets.key_file are both set; keep one of them",
+            "secrets.key and secrets.key_file are both set; keep one of them".to_owned(),
         ),
         (
             settings.inbox.batch > settings.inbox.queue,
-            "inbox.batch is larger than inbox.queue, so no commit could ever be full",
+            "inbox.batch is larger than inbox.queue, so no commit could ever be full".to_owned(),
         ),
-    ]
+    ];
+    pairs.chain(successions).chain(others).collect()
 }

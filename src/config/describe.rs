@@ -1,6 +1,6 @@
 //! The table of settings for people.
 
-use super::fields::{FIELDS, Field};
+use super::fields::{Field, fields};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ pub struct Described {
 
 /// Every setting, in the order of the table.
 pub fn describe() -> Vec<Described> {
-    FIELDS.iter().map(of).collect()
+    fields().map(of).collect()
 }
 
 fn of(field: &Field) -> Described {

@@ -45,7 +45,7 @@ pub enum Problem {
         allowed: String,
     },
     #[error("{0}")]
-    Together(&'static str),
+    Together(String),
 }
 
 impl Problem {

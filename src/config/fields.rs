@@ -1,5 +1,6 @@
 //! The one table of settings. A new setting is a field in `settings.rs` and an entry here.
 
+mod apps;
 mod kind;
 mod shape;
 
@@ -32,18 +33,23 @@ impl Field {
     }
 
     pub fn find(key: &str) -> Option<&'static Self> {
-        FIELDS.iter().find(|field| field.key == key)
+        fields().find(|field| field.key == key)
     }
 
     pub fn of_variable(name: &str) -> Option<&'static Self> {
-        FIELDS.iter().find(|field| field.variable() == name)
+        fields().find(|field| field.variable() == name)
     }
 }
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-pub(super) const FIELDS: &[Field] = &[
+/// Every setting, in the order in which they are shown.
+pub(super) fn fields() -> impl Iterator<Item = &'static Field> {
+    GENERAL.iter().chain(apps::APPS)
+}
+
+const GENERAL: &[Field] = &[
     Field {
         key: "database.url",
         kind: text(&shape::DATABASE, |s, v| s.database.url = v),
@@ -169,38 +175,6 @@ pub(super) const FIELDS: &[Field] = &[
         doc: "The file that holds that key; without one it is made beside the SQLite file.",
     },
     Field {
-        key: "tiktok_shop.app_key",
-        kind: text(&shape::WORD, |s, v| s.tiktok_shop.app_key = Some(v)),
-        default: None,
-        doc: "The key of our app at TikTok Shop's Partner Center.",
-    },
-    Field {
-        key: "tiktok_shop.app_secret",
-        kind: secret(&shape::WORD, |s, v| s.tiktok_shop.app_secret = Some(v)),
-        default: None,
-        doc: "The app's secret: signs our requests and their webhooks.",
-    },
-    Field {
-        key: "tiktok_shop.previous_app_secret",
-        kind: secret(&shape::WORD, |s, v| {
-            s.tiktok_shop.previous_app_secret = Some(v);
-        }),
-        default: None,
-        doc: "The secret before, still accepted on webhooks while it is being changed.",
-    },
-    Field {
-        key: "tiktok_shop.api_url",
-        kind: text(&shape::URL, |s, v| s.tiktok_shop.api_url = v),
-        default: Some("https://open-api.tiktokglobalshop.com"),
-        doc: "The root of TikTok Shop's API.",
-    },
-    Field {
-        key: "tiktok_shop.auth_url",
-        kind: text(&shape::URL, |s, v| s.tiktok_shop.auth_url = v),
-        default: Some("https://auth.tiktok-shops.com"),
-        doc: "The root of TikTok Shop's token service.",
-    },
-    Field {
         key: "log.filter",
         kind: text(&shape::FILTER, |s, v| s.log.filter = v),
         default: Some("info"),
@@ -232,7 +206,7 @@ mod tests {
     fn every_default_is_an_allowed_value() {
         let mut settings = Settings::default();
 
-        for field in FIELDS {
+        for field in fields() {
             if let Some(text) = field.default {
                 assert_eq!(field.kind.set(&mut settings, text), Ok(()), "{}", field.key);
             }
@@ -241,12 +215,12 @@ mod tests {
 
     #[test]
     fn keys_variables_and_sentences_are_well_formed() {
-        let keys: BTreeSet<_> = FIELDS.iter().map(|field| field.key).collect();
-        let variables: BTreeSet<_> = FIELDS.iter().map(Field::variable).collect();
+        let keys: BTreeSet<_> = fields().map(|field| field.key).collect();
+        let variables: BTreeSet<_> = fields().map(Field::variable).collect();
 
-        assert_eq!(keys.len(), FIELDS.len());
-        assert_eq!(variables.len(), FIELDS.len());
-        for field in FIELDS {
+        assert_eq!(keys.len(), fields().count());
+        assert_eq!(variables.len(), fields().count());
+        for field in fields() {
             assert_eq!(field.key.split('.').count(), 2, "{}", field.key);
             assert!(field.doc.ends_with('.'), "{}", field.key);
             assert!(!field.doc.contains('|'), "{}", field.key);

@@ -3,7 +3,7 @@
 use super::{
     check,
     error::{ConfigError, Problem},
-    fields::{FIELDS, Field},
+    fields::{Field, fields},
     provenance::{Provenance, Source},
     settings::Settings,
 };
@@ -181,12 +181,12 @@ fn as_text(value: &Value) -> Option<String> {
 }
 
 fn hint_for_key(key: &str) -> String {
-    let keys = FIELDS.iter().map(|field| field.key.to_owned());
+    let keys = fields().map(|field| field.key.to_owned());
     hint(key, keys.collect())
 }
 
 fn hint_for_variable(name: &str) -> String {
-    hint(name, FIELDS.iter().map(Field::variable).collect())
+    hint(name, fields().map(Field::variable).collect())
 }
 
 /// The nearest name, or where to find them all.

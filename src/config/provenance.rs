@@ -1,7 +1,7 @@
 //! Where each setting comes from, with secrets hidden: what `marketsink config` shows.
 
 use super::{
-    fields::{FIELDS, Field},
+    fields::{Field, fields},
     secret::{HIDDEN, without_password},
 };
 use serde::Serialize;
@@ -58,7 +58,7 @@ impl Provenance {
 
     /// Every setting in the order of the table.
     pub fn effective(&self) -> Vec<Effective> {
-        FIELDS.iter().map(|field| self.of(field)).collect()
+        fields().map(|field| self.of(field)).collect()
     }
 
     fn of(&self, field: &Field) -> Effective {

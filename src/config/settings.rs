@@ -1,10 +1,10 @@
 //! The settings as the program uses them: typed, checked, with their defaults from the table of fields.
 
 use super::{
-    fields::FIELDS,
+    fields::fields,
     secret::{Secret, without_password},
 };
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// All settings. Ranges, defaults and units of every field: [`super::describe`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,8 @@ pub struct Settings {
     pub worker: Worker,
     pub sync: Sync,
     pub secrets: SecretsSettings,
-    pub tiktok_shop: TikTokShop,
+    /// Our apps at the marketplaces, by slug.
+    pub apps: Apps,
     pub log: Log,
 }
 
@@ -95,16 +96,40 @@ pub struct SecretsSettings {
     pub key_file: Option<String>,
 }
 
-/// Our app at TikTok Shop's Partner Center.
+/// Our apps at the marketplaces, by the marketplace's slug.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TikTokShop {
-    pub app_key: Option<String>,
-    /// Signs our requests and their webhooks.
-    pub app_secret: Option<Secret>,
-    /// Still accepted on webhooks while the secret is being changed.
-    pub previous_app_secret: Option<Secret>,
-    pub api_url: String,
-    pub auth_url: String,
+pub struct Apps(BTreeMap<&'static str, AppSettings>);
+
+impl Apps {
+    /// Our app at a marketplace; an empty one when nothing is set.
+    pub fn at(&mut self, marketplace: &'static str) -> &mut AppSettings {
+        self.0.entry(marketplace).or_default()
+    }
+
+    /// A value of our app at a marketplace.
+    pub fn value(&self, marketplace: &str, name: &str) -> Option<&Secret> {
+        self.get(marketplace)?.values.get(name)
+    }
+
+    pub fn get(&self, marketplace: &str) -> Option<&AppSettings> {
+        self.0.get(marketplace)
+    }
+}
+
+/// Our app at one marketplace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppSettings {
+    /// The root of the API; none where every shop has its own.
+    pub api_url: Option<String>,
+    /// The root of the token service, where it differs.
+    pub auth_url: Option<String>,
+    /// The page on which merchants consent, where it differs.
+    pub consent_url: Option<String>,
+    /// The webhook address as the marketplace's console has it; none for the one that `http.public_url`
+    /// makes.
+    pub webhook_url: Option<String>,
+    /// Keys and secrets, under the marketplace's own names.
+    pub values: BTreeMap<&'static str, Secret>,
 }
 
 /// What is logged, and how.
@@ -129,7 +154,7 @@ pub enum LogFormat {
 impl Default for Settings {
     fn default() -> Self {
         let mut settings = Self::blank();
-        for field in FIELDS {
+        for field in fields() {
             if let Some(text) = field.default {
                 field
                     .kind
@@ -151,7 +176,7 @@ impl Settings {
             worker: Worker::default(),
             sync: Sync::default(),
             secrets: SecretsSettings::default(),
-            tiktok_shop: TikTokShop::default(),
+            apps: Apps::default(),
             log: Log::default(),
         }
     }

@@ -25,6 +25,11 @@ impl Secrets {
         self.0.insert(name.to_owned(), value.into());
     }
 
+    /// Takes a secret out.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
     /// Takes over the secrets of `other`; its values win.
     pub fn merge(&mut self, other: &Self) {
         self.0.extend(other.0.clone());
@@ -78,6 +83,8 @@ pub struct Access {
     pub api: Url,
     /// The root for tokens, where it differs.
     pub auth: Url,
+    /// The page on which merchants consent, where it differs.
+    pub consent: Url,
     pub secrets: Secrets,
     pub http: Http,
     pub pace: Arc<dyn Pace>,
@@ -86,9 +93,24 @@ pub struct Access {
 }
 
 /// What a token renewal gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// Replaces the secrets of the same names.
     pub secrets: Vec<(String, String)>,
+    /// When the access token dies.
     pub expires_at: Option<Timestamp>,
+    /// When the refresh token dies; then only the merchant can help.
+    pub refresh_expires_at: Option<Timestamp>,
+}
+
+/// Only the names of the secrets are printed.
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.secrets.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Tokens")
+            .field("secrets", &names)
+            .field("expires_at", &self.expires_at)
+            .field("refresh_expires_at", &self.refresh_expires_at)
+            .finish()
+    }
 }

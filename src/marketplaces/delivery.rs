@@ -4,6 +4,7 @@
 //! [`KeyMatch`], and only [`WebhookKeys::matching`] makes one of those. The one exception is a delivery that
 //! was verified before it was stored and is taken up again.
 
+use crate::domain::Timestamp;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -16,6 +17,8 @@ pub struct RawDelivery {
     /// Names in lower case, values as text; values that are not text are kept lossily.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+    /// When the request came; schemes that sign a timestamp compare with it.
+    pub received_at: Timestamp,
 }
 
 impl RawDelivery {
@@ -27,7 +30,13 @@ impl RawDelivery {
         Self {
             headers,
             body: body.into(),
+            received_at: Timestamp::EPOCH,
         }
+    }
+
+    pub fn at(mut self, received_at: Timestamp) -> Self {
+        self.received_at = received_at;
+        self
     }
 
     /// The value of a header; `None` when it is missing **or sent more than once**.
@@ -93,6 +102,9 @@ impl VerifiedDelivery {
 #[derive(Clone, Default)]
 pub struct WebhookKeys {
     pub keys: Vec<WebhookKey>,
+    /// The URL that the marketplace was told to send to, for schemes that sign it; empty where none does.
+    /// Not the URL that was called: proxies change that one.
+    pub address: String,
 }
 
 /// One key; `app_key` is empty where the marketplace signs the body alone.
@@ -125,7 +137,13 @@ impl WebhookKeys {
                 app_key: app_key.to_owned(),
                 secret: secret.to_owned(),
             }],
+            address: String::new(),
         }
+    }
+
+    pub fn at(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.address);
+        self
     }
 
     /// The first key whose HMAC-SHA256 over `message(key)`'s parts equals `signature`, in constant time.
@@ -140,18 +158,32 @@ impl WebhookKeys {
         secret: impl Fn(&'k WebhookKey) -> Vec<u8>,
         message: impl Fn(&'k WebhookKey) -> Vec<&'k [u8]>,
     ) -> Result<KeyMatch, Rejected> {
+        self.matching_by(|key| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(&secret(key))
+                .expect("HMAC takes keys of any length");
+            for part in message(key) {
+                mac.update(part);
+            }
+            mac.verify_slice(signature).is_ok()
+        })
+    }
+
+    /// The first key that `has_signed`, whatever the scheme: asymmetric ones keep their public key in
+    /// [`WebhookKey::secret`].
+    ///
+    /// # Errors
+    /// [`Rejected::NoKey`] without keys, [`Rejected::BadSignature`] when none has.
+    pub fn matching_by<'k>(
+        &'k self,
+        has_signed: impl Fn(&'k WebhookKey) -> bool,
+    ) -> Result<KeyMatch, Rejected> {
         if self.keys.is_empty() {
             return Err(Rejected::NoKey);
         }
         let mut matched = None;
         // Every key is tried even after a match, so that the time tells nothing.
         for (index, key) in self.keys.iter().enumerate() {
-            let mut mac = Hmac::<Sha256>::new_from_slice(&secret(key))
-                .expect("HMAC takes keys of any length");
-            for part in message(key) {
-                mac.update(part);
-            }
-            if mac.verify_slice(signature).is_ok() && matched.is_none() {
+            if has_signed(key) && matched.is_none() {
                 matched = Some(KeyMatch(index));
             }
         }
@@ -172,6 +204,10 @@ pub enum Rejected {
     BadSignature,
     #[error("no secret is known for this address")]
     NoKey,
+    #[error(
+        "the signed timestamp is too far from our clock: the request was replayed, or one of the clocks is wrong"
+    )]
+    OutOfTime,
 }
 
 impl Rejected {
@@ -182,6 +218,7 @@ impl Rejected {
             Self::UnreadableSignature => "unreadable_signature",
             Self::BadSignature => "bad_signature",
             Self::NoKey => "no_key",
+            Self::OutOfTime => "out_of_time",
         }
     }
 }

@@ -45,6 +45,12 @@ pub enum MarketplaceError {
     /// More rows than the marketplace lets anyone page through; the window must be cut.
     #[error("{marketplace} has more results than it lets anyone read; the window will be cut")]
     TooManyResults { marketplace: &'static str },
+    /// The marketplace is still preparing the answer; ask again then. Not a failure.
+    #[error("{marketplace} is still preparing the answer")]
+    NotReady {
+        marketplace: &'static str,
+        wait: Duration,
+    },
     /// An answer in a shape we do not know.
     #[error("{marketplace} answered in a shape we do not know: {reason}")]
     Unreadable {
@@ -62,6 +68,15 @@ const DEFAULT_SLOW_DOWN: Duration = Duration::from_secs(5);
 const LONGEST_SLOW_DOWN: Duration = Duration::from_secs(900);
 
 impl MarketplaceError {
+    /// There is no page on which a merchant could consent.
+    pub fn no_consent(marketplace: &'static str) -> Self {
+        Self::Refused {
+            marketplace,
+            code: "no_consent".to_owned(),
+            message: "shops are connected with keys, not with an authorization page".to_owned(),
+        }
+    }
+
     /// Whether trying again can help, and when.
     pub fn retry(&self) -> Retry {
         match self {
@@ -70,6 +85,7 @@ impl MarketplaceError {
                     .unwrap_or(DEFAULT_SLOW_DOWN)
                     .min(LONGEST_SLOW_DOWN),
             ),
+            Self::NotReady { wait, .. } => Retry::After(*wait),
             Self::TokenExpired { .. }
             | Self::Unavailable { .. }
             | Self::NotFound { .. }

@@ -17,6 +17,30 @@ pub enum WebhookAddress {
     App,
     /// One URL per channel: `/webhooks/{marketplace}/{address}`.
     Channel,
+    /// The app's URL, signed with the app's key; and one per channel for subscriptions that a merchant made
+    /// by hand, signed with the channel's secret or the app's.
+    Either,
+}
+
+impl WebhookAddress {
+    pub fn is_per_app(self) -> bool {
+        self != Self::Channel
+    }
+
+    pub fn is_per_channel(self) -> bool {
+        self != Self::App
+    }
+}
+
+/// Who asks the marketplace to send webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subscribing {
+    /// We do, through its API, for each shop.
+    Api,
+    /// We give the address through its API; the topics are switched on by hand in the app's console.
+    AddressOnly,
+    /// A person does, by hand: the marketplace's API has no call for it.
+    ByHand,
 }
 
 /// Page sizes, batch sizes, rate, filters. Each adapter cites its source.
@@ -25,6 +49,13 @@ pub struct Limits {
     /// The first is the marketplace itself.
     pub platforms: &'static [Platform],
     pub webhook_address: WebhookAddress,
+    pub subscribing: Subscribing,
+    /// The marketplace's words for the webhooks that we live on, as its console or API shows them.
+    pub topics: &'static [&'static str],
+    /// Product edits raise webhooks; where they do not, scans of what changed run on a short schedule.
+    pub pushes_product_edits: bool,
+    /// Webhooks that failed are kept for us and can be fetched.
+    pub keeps_missed: bool,
     /// Orders per page of the order list.
     pub order_page: u32,
     /// Orders per detail call.

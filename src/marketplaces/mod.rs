@@ -11,6 +11,7 @@
 //! The contract tests run over [`all`], so a new marketplace inherits every one of them.
 
 pub mod access;
+pub mod connecting;
 pub mod delivery;
 pub mod error;
 pub mod http;
@@ -21,12 +22,16 @@ pub mod tiktok_shop;
 pub mod woocommerce;
 
 pub use access::{Access, Pace, Secrets, Tokens};
+pub use connecting::{
+    Carried, Connecting, Consent, ConsentAnswer, ConsentQuestion, Handed, Missed, ShopAddress,
+    Subscribed, SubscriptionState,
+};
 pub use delivery::{
     Acknowledgement, DeliveryKey, Malformed, RawDelivery, Rejected, VerifiedDelivery, WebhookKey,
     WebhookKeys,
 };
 pub use error::{MarketplaceError, Result};
-pub use limits::{Limits, Platform, WebhookAddress};
+pub use limits::{Limits, Platform, Subscribing, WebhookAddress};
 pub use query::{
     OrderQuery, OrderSummary, Page, PageToken, PriceChange, ProductQuery, ProductScope,
     PushOutcome, ShopIdentity, StockLevel,
@@ -43,6 +48,8 @@ pub trait Marketplace: Send + Sync {
     fn slug(&self) -> &'static str;
     fn name(&self) -> &'static str;
     fn limits(&self) -> &'static Limits;
+    /// What connecting a shop takes.
+    fn connecting(&self) -> &'static Connecting;
 
     // The pure half, tested against `fixtures/`.
 
@@ -54,6 +61,16 @@ pub trait Marketplace: Send + Sync {
     /// The answer that the marketplace counts as success.
     fn acknowledgement(&self) -> Acknowledgement {
         Acknowledgement::empty_ok()
+    }
+    /// The keys with which the marketplace signs for our whole app, current first, from the app's values in
+    /// the configuration. Empty where each shop has its own.
+    fn app_keys(&self, _app: &Secrets) -> Vec<WebhookKey> {
+        Vec::new()
+    }
+    /// A secret for a channel's webhooks, made of `random` bytes, as this marketplace writes one. A merchant may
+    /// hand over another one, as `webhook_secret`.
+    fn webhook_secret(&self, random: &[u8]) -> String {
+        hex::encode(random)
     }
     /// The shop a delivery says it is from. Not trusted until `verify` has passed.
     fn claimed_channel(&self, raw: &RawDelivery) -> Option<RemoteId>;
@@ -74,7 +91,28 @@ pub trait Marketplace: Send + Sync {
     /// When the shape or the topic is not known. The delivery is kept all the same.
     fn parse(&self, delivery: &VerifiedDelivery) -> std::result::Result<Vec<Event>, Malformed>;
 
+    /// What the delivery carries whole. Used only for shops without an API of their own.
+    fn carried(&self, _delivery: &VerifiedDelivery) -> Carried {
+        Carried::default()
+    }
+    /// The page on which the merchant consents. Only where `connecting().consent`.
+    ///
+    /// # Errors
+    /// When a value of the app is not set, or the shop's address is no shop's.
+    fn consent_page(&self, _access: &Access, _question: &ConsentQuestion) -> Result<url::Url> {
+        Err(MarketplaceError::no_consent(self.name()))
+    }
+
     // The network half, tested against the simulators.
+
+    /// Trades what the merchant's consent brought for credentials. The answer is checked here: `state` is
+    /// the caller's, everything else is the marketplace's.
+    ///
+    /// # Errors
+    /// When the answer is forged, too old or refused.
+    async fn consent(&self, _access: &Access, _answer: &ConsentAnswer) -> Result<Consent> {
+        Err(MarketplaceError::no_consent(self.name()))
+    }
 
     /// Which shops these credentials open. The first call after connecting; proves that they work.
     async fn shops(&self, access: &Access) -> Result<Vec<ShopIdentity>>;
@@ -95,6 +133,23 @@ pub trait Marketplace: Send + Sync {
     /// to choose. Repeatable: what is there already is mended, not doubled. Returns what was changed,
     /// in words.
     async fn subscribe(&self, access: &Access, address: &str, secret: &str) -> Result<Vec<String>>;
+
+    /// How the topics of `limits().topics` stand for `address`. `None` where the API does not tell.
+    async fn subscriptions(
+        &self,
+        _access: &Access,
+        _address: &str,
+    ) -> Result<Option<Vec<Subscribed>>> {
+        Ok(None)
+    }
+    /// Webhooks that the marketplace gave up on. Only where `limits().keeps_missed`.
+    async fn missed(&self, _access: &Access) -> Result<Missed> {
+        Ok(Missed::default())
+    }
+    /// Everything up to `mark` is stored: the marketplace may forget it.
+    async fn confirm_missed(&self, _access: &Access, _mark: &str) -> Result<()> {
+        Ok(())
+    }
 
     /// The same API from the other side.
     fn simulator(&self) -> &'static dyn Simulator;

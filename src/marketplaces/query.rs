@@ -87,4 +87,8 @@ pub struct ShopIdentity {
     pub platforms: Vec<&'static str>,
     /// Secrets that belong to the shop and are learned here, such as TikTok Shop's `shop_cipher`.
     pub secrets: Vec<(String, String)>,
+    /// Where this shop's API is, when that is learned here, such as the host of Lazada's country.
+    pub base_url: Option<String>,
+    /// When the merchant's consent ends, where the marketplace says so.
+    pub consent_until: Option<Timestamp>,
 }

@@ -83,6 +83,27 @@ pub struct SimDelivery {
     pub body: Bytes,
 }
 
+/// How a webhook is signed.
+#[derive(Clone, Copy, Default)]
+pub struct Signing<'a> {
+    /// Empty where the marketplace signs no app key.
+    pub app_key: &'a str,
+    pub secret: &'a str,
+    /// The URL that the marketplace was told to send to.
+    pub address: &'a str,
+    /// The delivery's own id, for schemes that sign one.
+    pub id: &'a str,
+    /// When it is sent, for schemes that sign the time.
+    pub at: Timestamp,
+}
+
+/// The secret is not printed.
+impl std::fmt::Debug for Signing<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Signing({} at {})", self.id, self.at)
+    }
+}
+
 /// One marketplace's protocol, from the other side. Stateless: the shop holds what is remembered.
 pub trait Simulator: Send + Sync {
     /// Gives a new shop its identity, keys and tokens: fixed invented values made from `seed`.
@@ -110,17 +131,20 @@ pub trait Simulator: Send + Sync {
     fn answer_deadline(&self) -> Duration;
 
     /// Whether an answer counts as success.
-    fn is_success(&self, status: u16) -> bool {
+    fn is_success(&self, status: u16, _body: &[u8]) -> bool {
         (200..300).contains(&status)
     }
+
+    /// What a person does in the marketplace's console, where its API cannot: webhooks go to `address` from
+    /// now on, signed with `secret` where the shop has one of its own.
+    fn switch_on(&self, _shop: &mut Shop, _address: &str, _secret: &str) {}
 
     /// Told how each try ended, so that subscriptions can be switched off as the real ones are.
     fn delivered(&self, _shop: &mut Shop, _delivery: &SimDelivery, _success: bool) {}
 
     /// The headers that carry the signature of `body`, as `webhooks` would send them: nothing but what
-    /// depends on the key and the body. `app_key` is empty where the marketplace signs the body alone.
-    /// The contract tests sign arbitrary bodies with it.
-    fn sign(&self, app_key: &str, secret: &str, body: &[u8]) -> Vec<(String, String)>;
+    /// depends on how and what is signed. The contract tests sign arbitrary bodies with it.
+    fn sign(&self, signing: &Signing<'_>, body: &[u8]) -> Vec<(String, String)>;
 
     /// Its way of saying "too many requests".
     fn rate_limited(&self, retry_after: Option<Duration>) -> SimResponse;

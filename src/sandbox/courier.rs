@@ -224,8 +224,8 @@ impl Courier {
         let parcel = &leaving.parcel;
         let simulator = parcel.shop.marketplace().simulator();
         let outcome = match self.request(parcel).await {
-            Some(status) if simulator.is_success(status) => Outcome::Accepted,
-            Some(400..=499) => Outcome::Refused,
+            Some((status, body)) if simulator.is_success(status, &body) => Outcome::Accepted,
+            Some((400..=499, _)) => Outcome::Refused,
             _ => Outcome::Failed,
         };
         match parcel.kind {
@@ -240,7 +240,7 @@ impl Courier {
     }
 
     /// The status of the answer; `None` without one in time.
-    async fn request(&self, parcel: &Parcel) -> Option<u16> {
+    async fn request(&self, parcel: &Parcel) -> Option<(u16, bytes::Bytes)> {
         let delivery = &parcel.delivery;
         let deadline = parcel.shop.marketplace().simulator().answer_deadline();
         let mut request = self.0.client.post(&delivery.address).timeout(deadline);
@@ -250,8 +250,7 @@ impl Courier {
         let answer = request.body(delivery.body.clone()).send().await.ok()?;
         let status = answer.status().as_u16();
         // The whole answer counts, and a connection is only used again after its end.
-        answer.bytes().await.ok()?;
-        Some(status)
+        Some((status, answer.bytes().await.ok()?))
     }
 
     /// Counts a genuine try, tells the simulator, and posts the next try if there is one.

@@ -6,9 +6,10 @@ use super::{
     weather::{DeliveryFault, Fault, Forecast, Weather},
 };
 use crate::clock::Clock;
+use crate::config::{self, Apps, Secret};
 use crate::domain::{RemoteId, Timestamp};
 use crate::marketplaces::{
-    Marketplace, Secrets,
+    Marketplace, Secrets, ShopAddress,
     simulation::{
         NewLine, Shop, ShopChange, SimDelivery, SimProduct, SimRequest, SimResponse, SimStatus,
         SimVariant, Simulator, Subscription,
@@ -21,6 +22,9 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+
+/// Where the sandbox stands in for the marketplace's console.
+const CONSOLE: &str = "/-/console";
 
 /// A simulated shop that answers over HTTP; cheap to clone, clones share the shop.
 #[derive(Clone)]
@@ -110,6 +114,67 @@ impl SimShop {
     /// The secrets that a merchant would hand to marketsink.
     pub fn credentials(&self) -> Secrets {
         self.with(|shop| self.0.marketplace.simulator().credentials(shop))
+    }
+
+    /// Of those, what the merchant hands over by hand; the rest are values of the app.
+    pub fn handed(&self) -> Secrets {
+        let all = self.credentials();
+        let mut handed = Secrets::default();
+        for secret in self.0.marketplace.connecting().secrets {
+            if let Some(value) = all.get(secret.name) {
+                handed.set(secret.name, value);
+            }
+        }
+        handed
+    }
+
+    /// The address that the merchant tells, where shops have one of their own.
+    pub fn base_url(&self) -> Option<String> {
+        let is_shared = self.0.marketplace.connecting().address == ShopAddress::Shared;
+        (!is_shared).then(|| self.origin())
+    }
+
+    /// Makes `apps` those of this shop's marketplace: its API is here, and its keys are the app's.
+    pub fn set_up(&self, apps: &mut Apps) {
+        let (marketplace, all) = (self.0.marketplace, self.credentials());
+        let app = apps.at(marketplace.slug());
+        if self.base_url().is_none() {
+            app.api_url = Some(self.origin());
+            app.auth_url = Some(self.origin());
+            app.consent_url = Some(self.origin());
+        }
+        let connecting = marketplace.connecting();
+        for name in connecting.app.iter().chain(connecting.app_besides) {
+            if let Some(value) = all.get(name) {
+                app.values.insert(name, Secret::new(value));
+            }
+        }
+    }
+
+    /// The same as environment variables, for another process.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let (marketplace, all) = (self.0.marketplace, self.credentials());
+        let is_url = |name: &str| ["api_url", "auth_url", "consent_url"].contains(&name);
+        let mut variables = Vec::new();
+        for setting in config::describe() {
+            let name = setting.key.strip_prefix(marketplace.slug());
+            let Some(name) = name.and_then(|rest| rest.strip_prefix('.')) else {
+                continue;
+            };
+            let value = if is_url(name) {
+                Some(self.origin())
+            } else {
+                all.get(name).map(str::to_owned)
+            };
+            variables.extend(value.map(|value| (setting.variable, value)));
+        }
+        variables
+    }
+
+    /// What a person does in the marketplace's console, where its API cannot: webhooks go to `address`.
+    pub fn switch_on(&self, address: &str, secret: &str) {
+        let simulator = self.0.marketplace.simulator();
+        self.with(|shop| simulator.switch_on(shop, address, secret));
     }
 
     /// API requests answered so far, faults included.
@@ -270,6 +335,9 @@ impl SimShop {
 
     /// Answers a request; what the fault does to the answer on its way is left to [`super::server`].
     pub(super) fn answer(&self, request: &SimRequest) -> (SimResponse, Fault) {
+        if request.method == "POST" && request.path == CONSOLE {
+            return (self.at_the_console(request), Fault::Fair);
+        }
         let (fault, is_ordered) = locked(&self.0.forecast).next_answer(&self.weather());
         self.with(|shop| shop.n_requests += 1);
         let simulator = self.0.marketplace.simulator();
@@ -285,6 +353,18 @@ impl SimShop {
         // Whoever never hears of new tokens is locked out for ever: too harsh for mere weather.
         let is_spared = has_rotated && !is_ordered;
         (response, if is_spared { Fault::Fair } else { fault })
+    }
+
+    /// What a person would do by hand in the marketplace's console, for people who run the sandbox alone.
+    fn at_the_console(&self, request: &SimRequest) -> SimResponse {
+        let json: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let text = |name: &str| json[name].as_str().unwrap_or_default();
+        if text("address").is_empty() {
+            let hint = serde_json::json!({"error": "send {\"address\": URL, \"secret\": TEXT}"});
+            return SimResponse::json(400, &hint);
+        }
+        self.switch_on(text("address"), text("secret"));
+        SimResponse::json(200, &serde_json::json!({"address": text("address")}))
     }
 
     /// The simulator's answer, and whether it gave new tokens; pings and echoes are queued.
@@ -372,9 +452,11 @@ fn spoil_secrets(shop: &mut Shop) {
     for subscription in &mut shop.subscriptions {
         subscription.secret.push_str("-guessed");
     }
-    if let Some(secret) = shop.secrets.get("app_secret") {
-        let guessed = format!("{secret}-guessed");
-        shop.secrets.set("app_secret", guessed);
+    for name in ["app_secret", "push_key", "partner_key", "client_secret"] {
+        if let Some(secret) = shop.secrets.get(name) {
+            let guessed = format!("{secret}-guessed");
+            shop.secrets.set(name, guessed);
+        }
     }
 }
 

@@ -23,13 +23,17 @@ use url::Url;
 /// Where a marketplace's API is, and the app's own secrets for it.
 #[derive(Debug, Clone)]
 pub struct Api {
-    pub api: Url,
-    pub auth: Url,
+    /// None where every shop has its own.
+    pub api: Option<Url>,
+    /// Where tokens are, when that differs.
+    pub auth: Option<Url>,
+    /// Where merchants consent, when that differs.
+    pub consent: Option<Url>,
     /// Merged into every channel's secrets: app key and app secret.
     pub secrets: Secrets,
 }
 
-/// The APIs of marketplaces that have one address for all shops, by slug.
+/// Our apps at the marketplaces, by slug.
 pub type Apis = HashMap<&'static str, Api>;
 
 #[derive(Debug, Clone, Copy)]
@@ -137,11 +141,13 @@ impl Sync {
     ) -> Result<Access, SyncError> {
         let known = self.shared.apis.get(marketplace.slug());
         let own = base_url.and_then(|url| Url::parse(url).ok());
-        let (api, auth) = match (own, known) {
-            (Some(own), _) => (own.clone(), own),
-            (None, Some(known)) => (known.api.clone(), known.auth.clone()),
-            (None, None) => return Err(SyncError::NoAddress(marketplace.name())),
+        let shared = known.and_then(|known| known.api.clone());
+        let Some(api) = own.or(shared) else {
+            return Err(SyncError::NoAddress(marketplace.name()));
         };
+        let or_api = |url: Option<Url>| url.unwrap_or_else(|| api.clone());
+        let auth = or_api(known.and_then(|known| known.auth.clone()));
+        let consent = or_api(known.and_then(|known| known.consent.clone()));
         let mut secrets = secrets.clone();
         if let Some(known) = known {
             secrets.merge(&known.secrets);
@@ -151,6 +157,7 @@ impl Sync {
             shop: String::new().into(),
             api,
             auth,
+            consent,
             secrets,
             http: self.shared.http.counting(),
             pace: Arc::new(crate::marketplaces::access::Unpaced),

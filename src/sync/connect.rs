@@ -13,6 +13,9 @@ use crate::queue::{self, NewJob};
 use crate::schedule;
 use url::Url;
 
+/// The name under which a merchant hands over the secret of webhooks that were set up by hand.
+const WEBHOOK_SECRET: &str = "webhook_secret";
+
 /// A shop to connect, with what the merchant handed over.
 #[derive(Debug)]
 pub struct Connect {
@@ -82,11 +85,14 @@ impl Sync {
     ) -> Result<Connected, SyncError> {
         let now = self.shared.clock.now();
         let mut secrets = connect.secrets.clone();
+        let handed = secrets.take(WEBHOOK_SECRET);
         for (name, value) in &shop.secrets {
             secrets.set(name, value);
         }
-        let webhook_secret = random_word()?;
-        let address = random_word()?;
+        let is_handed = handed.is_some();
+        let made = connect.marketplace.webhook_secret(&random_bytes()?);
+        let webhook_secret = handed.unwrap_or(made);
+        let address = hex::encode(random_bytes()?);
         let tx = self.db().write_tx().await?;
         let mut ids = Vec::new();
         for platform in &shop.platforms {
@@ -98,7 +104,7 @@ impl Sync {
                 platform,
                 remote_id: &shop.remote_id,
                 name: connect.name.as_deref().unwrap_or(&shop.name),
-                base_url: connect.base_url.as_deref(),
+                base_url: shop.base_url.as_deref().or(connect.base_url.as_deref()),
                 address: &format!("{address}{}", ids.len()),
             };
             ids.push(channels::connect(&tx, &new, now).await?);
@@ -108,7 +114,8 @@ impl Sync {
         let sealer = &self.shared.sealer;
         let expires_at = connect.expires_at;
         channels::replace_credentials(&tx, sealer, owner, &secrets, expires_at, 0, now).await?;
-        if connect.marketplace.limits().webhook_address == WebhookAddress::Channel {
+        let kind = connect.marketplace.limits().webhook_address;
+        if kind == WebhookAddress::Channel || (is_handed && kind.is_per_channel()) {
             channels::rotate_webhook_secret(&tx, sealer, owner, &webhook_secret, now).await?;
         }
         let limits = connect.marketplace.limits();
@@ -168,7 +175,7 @@ pub fn webhook_url(public_url: &str, connection: &Channel) -> String {
     let public = public_url.trim_end_matches('/');
     let slug = connection.marketplace.slug();
     match connection.marketplace.limits().webhook_address {
-        WebhookAddress::App => format!("{public}/webhooks/{slug}"),
+        WebhookAddress::App | WebhookAddress::Either => format!("{public}/webhooks/{slug}"),
         WebhookAddress::Channel => format!("{public}/webhooks/{slug}/{}", connection.address),
     }
 }
@@ -192,10 +199,10 @@ fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
     [full, orders].map(job).into()
 }
 
-/// 32 hexadecimal digits that nobody can guess.
-fn random_word() -> Result<String, SyncError> {
+/// 16 bytes that nobody can guess.
+fn random_bytes() -> Result<[u8; 16], SyncError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|_| channels::ChannelError::Seal(channels::SealError::NoRandom))?;
-    Ok(hex::encode(bytes))
+    Ok(bytes)
 }

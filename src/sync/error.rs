@@ -65,10 +65,21 @@ impl SyncError {
     }
 
     /// The end of a job that failed so.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self, now: Timestamp) -> Outcome {
         // The work of a channel that was removed has nothing left to do.
         if matches!(self, Self::Removed(_)) {
             return Outcome::Done;
+        }
+        // Waiting for a marketplace to prepare an answer is no failure, however often it takes.
+        if let Self::Marketplace {
+            error: MarketplaceError::NotReady { wait, .. },
+            ..
+        } = self
+        {
+            return Outcome::Snoozed {
+                until: now + *wait,
+                reason: self.to_string(),
+            };
         }
         Outcome::Failed {
             error: self.to_string(),

@@ -21,7 +21,10 @@ impl Sync {
         let ids: Vec<RemoteId> = wanted.iter().flatten().cloned().collect();
         let read = match self.read_orders(channel, &ids).await {
             Ok(read) => read,
-            Err(error) => return jobs.iter().map(|_| error.outcome()).collect(),
+            Err(error) => {
+                let now = self.shared.clock.now();
+                return jobs.iter().map(|_| error.outcome(now)).collect();
+            }
         };
         let mut outcomes = Vec::with_capacity(jobs.len());
         for (job, id) in jobs.iter().zip(wanted) {
@@ -30,7 +33,10 @@ impl Sync {
                 continue;
             };
             let ended = self.record(&read, job, &id).await;
-            outcomes.push(ended.map_or_else(|error| error.outcome(), |()| Outcome::Done));
+            outcomes.push(ended.map_or_else(
+                |error| error.outcome(self.shared.clock.now()),
+                |()| Outcome::Done,
+            ));
         }
         self.shared.queue.wake();
         outcomes

@@ -28,7 +28,10 @@ impl Sync {
     pub async fn push_stock(&self, channel: ChannelId, jobs: &[Claimed]) -> Vec<Outcome> {
         match self.try_push(channel, jobs).await {
             Ok(outcomes) => outcomes,
-            Err(error) => jobs.iter().map(|_| error.outcome()).collect(),
+            Err(error) => {
+                let now = self.shared.clock.now();
+                jobs.iter().map(|_| error.outcome(now)).collect()
+            }
         }
     }
 
@@ -52,7 +55,7 @@ impl Sync {
                 Err(error) => {
                     let error = self.trouble(&connection, error).await;
                     for due in batch {
-                        outcomes[due.job] = error.outcome();
+                        outcomes[due.job] = error.outcome(self.shared.clock.now());
                     }
                     continue;
                 }
@@ -65,7 +68,7 @@ impl Sync {
                         channel: connection.id,
                         error,
                     }
-                    .outcome();
+                    .outcome(self.shared.clock.now());
                 }
             }
         }

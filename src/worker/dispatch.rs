@@ -21,9 +21,9 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
                 source: first.source,
                 product: Some(product.clone()),
             };
-            one(sync.run_scan(&request).await)
+            one(sync, sync.run_scan(&request).await)
         }
-        Work::RescanProduct { product } => one(sync.rescan_product(channel, product).await),
+        Work::RescanProduct { product } => one(sync, sync.rescan_product(channel, product).await),
         Work::RunScan { scan, method } => {
             let request = ScanRequest {
                 channel,
@@ -32,16 +32,17 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
                 source: first.source,
                 product: None,
             };
-            one(sync.run_scan(&request).await)
+            one(sync, sync.run_scan(&request).await)
         }
-        Work::DownloadOrders { orders } => {
-            one(sync.download_orders(channel, orders, first.source).await)
-        }
-        Work::RefreshToken { .. } => one(sync.refresh_token(channel, first.source).await),
-        Work::CheckAuthorization { .. } => one(sync.check_authorization(channel).await),
+        Work::DownloadOrders { orders } => one(
+            sync,
+            sync.download_orders(channel, orders, first.source).await,
+        ),
+        Work::RefreshToken { .. } => one(sync, sync.refresh_token(channel, first.source).await),
+        Work::CheckAuthorization { .. } => one(sync, sync.check_authorization(channel).await),
     }
 }
 
-fn one<T>(ended: Result<T, SyncError>) -> Vec<Outcome> {
-    vec![ended.map_or_else(|error| error.outcome(), |_| Outcome::Done)]
+fn one<T>(sync: &Sync, ended: Result<T, SyncError>) -> Vec<Outcome> {
+    vec![ended.map_or_else(|error| error.outcome(sync.clock().now()), |_| Outcome::Done)]
 }

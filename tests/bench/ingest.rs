@@ -19,7 +19,7 @@ use marketsink::{
     channels::{self, NewChannel},
     clock::Clock,
     domain::Timestamp,
-    marketplaces::{RawDelivery, WebhookKey, WebhookKeys},
+    marketplaces::{RawDelivery, WebhookKeys},
 };
 use place::{Opened, Place};
 use sea_orm::{EntityTrait, PaginatorTrait, QuerySelect};
@@ -162,12 +162,7 @@ async fn verify_only(request: HttpRequest, body: web::Bytes) -> HttpResponse {
         (name.as_str().to_owned(), value)
     });
     let raw = RawDelivery::new(headers.collect(), body);
-    let keys = WebhookKeys {
-        keys: vec![WebhookKey {
-            app_key: webhooks::APP_KEY.to_owned(),
-            secret: webhooks::APP_SECRET.to_owned(),
-        }],
-    };
+    let keys = WebhookKeys::one(webhooks::APP_KEY, webhooks::APP_SECRET);
     let verified = webhooks::marketplace().is_ok_and(|m| m.verify(raw, &keys).is_ok());
     if verified {
         HttpResponse::Ok().finish()

@@ -11,7 +11,6 @@ use marketsink::{
     app::Roles,
     catalog,
     clock::Clock,
-    config::Secret,
     db::Reading,
     domain::{JobKind, Timestamp},
     inbox::Answer,
@@ -45,14 +44,10 @@ async fn run() -> anyhow::Result<()> {
     let sandbox = Sandbox::new(clock.clone(), Weather::calm(), 1);
     let shop = sandbox.open(tiktok_shop()?, 1, "Toko Contoh").await?;
     let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-    let app = shop.credentials();
     let opened = place.open(clock, |settings| {
         settings.http.listen.clone_from(&listen);
         settings.sync.allow_private_hosts = true;
-        settings.tiktok_shop.app_key = app.get("app_key").map(str::to_owned);
-        settings.tiktok_shop.app_secret = app.get("app_secret").map(Secret::new);
-        settings.tiktok_shop.api_url = shop.origin();
-        settings.tiktok_shop.auth_url = shop.origin();
+        shop.set_up(&mut settings.apps);
     });
     let opened = opened.await?;
     stock_and_connect(&opened, &shop, format!("http://{listen}")).await?;

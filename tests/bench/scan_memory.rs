@@ -144,12 +144,14 @@ async fn scan(size: usize, origin: &str) -> anyhow::Result<()> {
     let credentials = tiktok_shop()?.simulator().credentials(&shop);
     let opened = place.open(clock.clone(), |settings| {
         settings.sync.allow_private_hosts = true;
-        settings.tiktok_shop.app_key = credentials.get("app_key").map(str::to_owned);
-        settings.tiktok_shop.app_secret = credentials
-            .get("app_secret")
-            .map(marketsink::config::Secret::new);
-        origin.clone_into(&mut settings.tiktok_shop.api_url);
-        origin.clone_into(&mut settings.tiktok_shop.auth_url);
+        let app = settings.apps.at("tiktok_shop");
+        for name in ["app_key", "app_secret"] {
+            let value = credentials.get(name).unwrap_or_default();
+            app.values
+                .insert(name, marketsink::config::Secret::new(value));
+        }
+        app.api_url = Some(origin.to_owned());
+        app.auth_url = Some(origin.to_owned());
     });
     let opened = opened.await?;
     let connect = Connect {

@@ -4,7 +4,7 @@ use anyhow::Context;
 use marketsink::{
     config::{Secret, Settings},
     domain::Timestamp,
-    marketplaces::{self, Marketplace},
+    marketplaces::{self, Marketplace, simulation::Signing},
 };
 use serde_json::json;
 
@@ -20,8 +20,9 @@ const PER_ORDER: u64 = 4;
 
 /// The app that signs them.
 pub fn register_app(settings: &mut Settings) {
-    settings.tiktok_shop.app_key = Some(APP_KEY.to_owned());
-    settings.tiktok_shop.app_secret = Some(Secret::new(APP_SECRET));
+    let app = settings.apps.at("tiktok_shop");
+    app.values.insert("app_key", Secret::new(APP_KEY));
+    app.values.insert("app_secret", Secret::new(APP_SECRET));
 }
 
 pub fn marketplace() -> anyhow::Result<&'static dyn Marketplace> {
@@ -54,7 +55,12 @@ pub fn request(number: u64, at: Timestamp) -> anyhow::Result<Vec<u8>> {
         "POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
         body.len()
     );
-    for (name, value) in marketplace()?.simulator().sign(APP_KEY, APP_SECRET, &body) {
+    let signing = Signing {
+        app_key: APP_KEY,
+        secret: APP_SECRET,
+        ..Signing::default()
+    };
+    for (name, value) in marketplace()?.simulator().sign(&signing, &body) {
         head.extend([name.as_str(), ": ", &value, "\r\n"]);
     }
     Ok([head.as_bytes(), b"\r\n", &body].concat())

@@ -6,12 +6,11 @@ use crate::app::{App, Roles, Running};
 use crate::catalog;
 use crate::channels;
 use crate::clock::Clock;
-use crate::config::{Secret, Settings};
+use crate::config::Settings;
 use crate::domain::{ChannelId, MerchantId, OutletId, Timestamp};
 use crate::marketplaces::{
-    self, Marketplace, WebhookAddress,
+    self,
     simulation::{NewLine, SimStatus},
-    tiktok_shop::TikTokShop,
 };
 use crate::sandbox::{Driver, OpeningStock, Sandbox, SimShop, Weather};
 use crate::schedule::{self, Task};
@@ -97,13 +96,12 @@ impl Stage {
     async fn connect(&mut self, shop: &SimShop) -> anyhow::Result<()> {
         let app = &self.running.app;
         let marketplace = shop.marketplace();
-        let per_store = marketplace.limits().webhook_address == WebhookAddress::Channel;
         let connect = Connect {
             merchant: self.merchant,
             outlet: self.outlet,
             marketplace,
-            base_url: per_store.then(|| shop.origin()),
-            secrets: shop.credentials(),
+            base_url: shop.base_url(),
+            secrets: shop.handed(),
             expires_at: shop.with(|shop| shop.token_expires_at),
             name: None,
             public_url: self.address(),
@@ -280,15 +278,8 @@ fn settings(args: &DemoArgs, directory: &std::path::Path, shops: &[SimShop]) -> 
     settings.http.workers = 2;
     settings.sync.allow_private_hosts = true;
     settings.sync.timeout = Duration::from_secs(5);
-    let tiktok = shops
-        .iter()
-        .find(|shop| shop.marketplace().slug() == TikTokShop.slug());
-    if let Some(shop) = tiktok {
-        let app = shop.credentials();
-        settings.tiktok_shop.app_key = app.get("app_key").map(str::to_owned);
-        settings.tiktok_shop.app_secret = app.get("app_secret").map(Secret::new);
-        settings.tiktok_shop.api_url = shop.origin();
-        settings.tiktok_shop.auth_url = shop.origin();
+    for shop in shops {
+        shop.set_up(&mut settings.apps);
     }
     settings
 }

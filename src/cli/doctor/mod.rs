@@ -48,7 +48,7 @@ pub async fn run(global: &Global) -> anyhow::Result<ExitCode> {
 async fn examine(context: &Context, findings: &mut Vec<Finding>) {
     let clock = Clock::system();
     findings.push(place::public_url(&context.settings));
-    findings.push(place::tiktok_app(&context.settings));
+    findings.extend(place::apps(&context.settings));
     match app::open_database(&context.settings).await {
         Err(error) => findings.push(Finding::fail(
             "database",

@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use crate::config::Settings;
 use crate::db::{self, Db};
-use crate::marketplaces::http::check_address;
+use crate::marketplaces::{self, Marketplace, http::check_address};
 use url::Url;
 
 /// Whether marketplaces can reach us: they call public `https` addresses only.
@@ -31,17 +31,32 @@ pub fn public_url(settings: &Settings) -> Finding {
     }
 }
 
-/// TikTok Shop needs an app of ours.
-pub fn tiktok_app(settings: &Settings) -> Finding {
-    let tiktok = &settings.tiktok_shop;
-    match (&tiktok.app_key, &tiktok.app_secret) {
-        (Some(_), Some(_)) => Finding::ok("tiktok_shop app", "key and secret are set"),
-        (None, None) => Finding::ok("tiktok_shop app", "not set; needed for TikTok Shop only"),
-        _ => Finding::fail(
-            "tiktok_shop app",
-            "only one of app_key and app_secret is set",
+/// Marketplaces with an app of ours: whether its keys are set.
+pub fn apps(settings: &Settings) -> Vec<Finding> {
+    let with_app = |m: &&&dyn Marketplace| !m.connecting().app.is_empty();
+    let all = marketplaces::all().iter().filter(with_app);
+    all.map(|marketplace| app(settings, *marketplace)).collect()
+}
+
+fn app(settings: &Settings, marketplace: &dyn Marketplace) -> Finding {
+    let (slug, needed) = (marketplace.slug(), marketplace.connecting().app);
+    let name = format!("{slug} app");
+    let is_set = |value: &&&str| settings.apps.value(slug, value).is_some();
+    let n_set = needed.iter().filter(is_set).count();
+    let list = needed.join(" and ");
+    if n_set == needed.len() {
+        Finding::ok(name, format!("{list} are set"))
+    } else if n_set == 0 {
+        Finding::ok(
+            name,
+            format!("not set; needed for {} only", marketplace.name()),
+        )
+    } else {
+        Finding::fail(
+            name,
+            format!("only one of {list} is set"),
             "set both, or neither",
-        ),
+        )
     }
 }
 

@@ -217,10 +217,10 @@ fn what_holds_is_shown_with_its_source_and_without_secrets() {
     let text = text.join("\n");
     let json = serde_json::to_string(&lines).unwrap();
     assert_eq!(
-        settings.tiktok_shop.app_secret,
+        settings.apps.value("tiktok_shop", "app_secret").cloned(),
         Some(Secret::new("hunter2"))
     );
-    assert_eq!(lines.len(), FIELDS.len());
+    assert_eq!(lines.len(), fields().count());
     assert!(
         text.contains(
             "database.url = postgres://u:(hidden)@h/d (environment MARKETSINK_DATABASE_URL)"

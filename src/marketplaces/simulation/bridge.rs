@@ -18,6 +18,7 @@ pub fn access_to(simulator: &dyn Simulator, shop: &Shop, now: Timestamp) -> Acce
         shop: shop.remote_id.clone(),
         api: "http://127.0.0.1:1".parse().unwrap(),
         auth: "http://127.0.0.1:1".parse().unwrap(),
+        consent: "http://127.0.0.1:1".parse().unwrap(),
         secrets: simulator.credentials(shop),
         http: Http::new(true, Duration::from_secs(1)),
         pace: Arc::new(Unpaced),

@@ -43,6 +43,7 @@ pub async fn host(simulator: &'static dyn Simulator, shop: &Shared, now: Timesta
         channel: ChannelId(1),
         shop: "".into(),
         auth: api.clone(),
+        consent: api.clone(),
         api,
         secrets,
         http: Http::new(true, Duration::from_secs(5)),

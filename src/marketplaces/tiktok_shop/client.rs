@@ -392,6 +392,7 @@ pub(super) async fn refresh(access: &Access) -> Result<Tokens> {
             ("refresh_token".to_owned(), tokens.refresh_token),
         ],
         expires_at: Some(Timestamp::from_secs(tokens.access_token_expire_in)),
+        refresh_expires_at: None,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::domain::{Currency, Money, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::{
     Secrets,
     simulation::{
-        Shop, ShopChange, SimDelivery, SimProduct, SimRequest, SimResponse, Simulator,
+        Shop, ShopChange, Signing, SimDelivery, SimProduct, SimRequest, SimResponse, Simulator,
         Subscription, keyset_page,
     },
 };
@@ -101,9 +101,13 @@ impl Simulator for TikTokShopSimulator {
             "data": data,
         })
         .to_string();
-        let (app_key, secret) = (secret(shop, "app_key"), secret(shop, "app_secret"));
+        let signing = Signing {
+            app_key: secret(shop, "app_key"),
+            secret: secret(shop, "app_secret"),
+            ..Signing::default()
+        };
         let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        headers.extend(self.sign(app_key, secret, body.as_bytes()));
+        headers.extend(self.sign(&signing, body.as_bytes()));
         vec![SimDelivery {
             subscription: to.id,
             address: to.address,
@@ -124,12 +128,12 @@ impl Simulator for TikTokShopSimulator {
         Duration::from_secs(3)
     }
 
-    fn is_success(&self, status: u16) -> bool {
+    fn is_success(&self, status: u16, _body: &[u8]) -> bool {
         status == 200
     }
 
-    fn sign(&self, app_key: &str, secret: &str, body: &[u8]) -> Vec<(String, String)> {
-        let signature = hmac_hex(secret, &[app_key.as_bytes(), body]);
+    fn sign(&self, signing: &Signing<'_>, body: &[u8]) -> Vec<(String, String)> {
+        let signature = hmac_hex(signing.secret, &[signing.app_key.as_bytes(), body]);
         vec![("authorization".to_owned(), signature)]
     }
 

@@ -115,6 +115,8 @@ pub async fn shops(access: &Access) -> Result<Vec<ShopIdentity>> {
         remote_id,
         platforms: vec![NAME],
         secrets: vec![],
+        base_url: None,
+        consent_until: None,
     }])
 }
 

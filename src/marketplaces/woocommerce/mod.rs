@@ -17,9 +17,10 @@ mod webhook;
 
 use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
 use crate::marketplaces::{
-    Access, Acknowledgement, DeliveryKey, Limits, Malformed, Marketplace, MarketplaceError,
-    OrderQuery, OrderSummary, Page, Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery,
-    Rejected, Result, ShopIdentity, StockLevel, VerifiedDelivery, WebhookAddress, WebhookKeys,
+    Access, Acknowledgement, Connecting, DeliveryKey, Handed, Limits, Malformed, Marketplace,
+    MarketplaceError, OrderQuery, OrderSummary, Page, Platform, PriceChange, ProductQuery,
+    PushOutcome, RawDelivery, Rejected, Result, ShopAddress, ShopIdentity, StockLevel, Subscribing,
+    VerifiedDelivery, WebhookAddress, WebhookKeys,
     http::{
         Response,
         lenient::{self, text},
@@ -44,6 +45,10 @@ static LIMITS: Limits = Limits {
         name: "WooCommerce",
     }],
     webhook_address: WebhookAddress::Channel,
+    subscribing: Subscribing::Api,
+    topics: &webhook::TOPICS,
+    pushes_product_edits: true,
+    keeps_missed: false,
     order_page: client::LARGEST_PAGE as u32,
     order_batch: client::LARGEST_PAGE as u32,
     product_page: client::PRODUCT_PAGE as u32,
@@ -62,6 +67,20 @@ static LIMITS: Limits = Limits {
     tokens_expire: false,
 };
 
+static CONNECTING: Connecting = Connecting {
+    app: &[],
+    app_besides: &[],
+    address: ShopAddress::Own("https://shop.example.com"),
+    secrets: &[
+        Handed::needed(
+            "consumer_key",
+            "WooCommerce, Settings, Advanced, REST API: a key with permission Read/Write",
+        ),
+        Handed::needed("consumer_secret", "shown once, beside the consumer key"),
+    ],
+    consent: false,
+};
+
 #[async_trait]
 impl Marketplace for WooCommerce {
     fn slug(&self) -> &'static str {
@@ -74,6 +93,10 @@ impl Marketplace for WooCommerce {
 
     fn limits(&self) -> &'static Limits {
         &LIMITS
+    }
+
+    fn connecting(&self) -> &'static Connecting {
+        &CONNECTING
     }
 
     fn handshake(&self, raw: &RawDelivery) -> Option<Acknowledgement> {

@@ -10,7 +10,7 @@ use crate::marketplaces::{
     Secrets,
     http::lenient::{id, text, whole},
     simulation::{
-        Shop, ShopChange, SimDelivery, SimRequest, SimResponse, Simulator, Subscription,
+        Shop, ShopChange, Signing, SimDelivery, SimRequest, SimResponse, Simulator, Subscription,
         wordpress::{
             self, Row, error,
             objects::{
@@ -99,7 +99,7 @@ impl Simulator for WooCommerceSimulator {
         Duration::from_secs(60)
     }
 
-    fn is_success(&self, status: u16) -> bool {
+    fn is_success(&self, status: u16, _body: &[u8]) -> bool {
         (200..=302).contains(&status)
     }
 
@@ -114,8 +114,8 @@ impl Simulator for WooCommerceSimulator {
         }
     }
 
-    fn sign(&self, _app_key: &str, secret: &str, body: &[u8]) -> Vec<(String, String)> {
-        let signature = webhook::signature(secret, body);
+    fn sign(&self, signing: &Signing<'_>, body: &[u8]) -> Vec<(String, String)> {
+        let signature = webhook::signature(signing.secret, body);
         webhook::headers([("x-wc-webhook-signature", signature)])
     }
 

@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 
 /// The topics we subscribe to. The custom `action.` topics tell of deletions that skip the trash, of
 /// which the ordinary ones say nothing.
-const TOPICS: [&str; 11] = [
+pub const TOPICS: [&str; 11] = [
     "order.created",
     "order.updated",
     "order.deleted",

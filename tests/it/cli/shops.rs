@@ -5,7 +5,7 @@ use marketsink::{
     clock::Clock,
     domain::RemoteId,
     marketplaces::{
-        self, WebhookAddress,
+        self,
         simulation::{NewLine, SimStatus},
     },
     sandbox::{Driver, Sandbox, SimShop, Weather},
@@ -52,17 +52,21 @@ impl Town {
     fn connect(&self) -> Value {
         let (origin, slug) = (self.shop.origin(), self.shop.marketplace().slug());
         let mut args = vec!["channel", "add", slug, "--json"];
-        let names = match self.shop.marketplace().limits().webhook_address {
-            WebhookAddress::Channel => {
-                args.extend(["--url", &origin]);
-                ["consumer_key", "consumer_secret"]
-            }
-            WebhookAddress::App => ["access_token", "refresh_token"],
-        };
-        let given = format!("{}={}", names[0], self.secret(names[0]));
-        let asked = format!("{}=-", names[1]);
-        args.extend(["--secret", &given, "--secret", &asked]);
-        let input = format!("{}\n", self.secret(names[1]));
+        if self.shop.base_url().is_some() {
+            args.extend(["--url", &origin]);
+        }
+        let needed = self.shop.marketplace().connecting().secrets.iter();
+        let names: Vec<_> = needed.filter(|s| s.is_needed).map(|s| s.name).collect();
+        let (last, others) = names.split_last().expect("a shop has a secret");
+        let mut given: Vec<String> = others
+            .iter()
+            .map(|name| format!("{name}={}", self.secret(name)))
+            .collect();
+        given.push(format!("{last}=-"));
+        for secret in &given {
+            args.extend(["--secret", secret]);
+        }
+        let input = format!("{}\n", self.secret(last));
         self.place.run_with_input(&args, &input).works().json()
     }
 
@@ -91,15 +95,10 @@ fn order(shop: &SimShop) -> RemoteId {
 
 fn place(shop: &SimShop) -> Place {
     let place = Place::new().with("MARKETSINK_SYNC_ALLOW_PRIVATE_HOSTS", "true");
-    let secrets = shop.credentials();
-    match (secrets.get("app_key"), secrets.get("app_secret")) {
-        (Some(key), Some(secret)) => place
-            .with("MARKETSINK_TIKTOK_SHOP_API_URL", &shop.origin())
-            .with("MARKETSINK_TIKTOK_SHOP_AUTH_URL", &shop.origin())
-            .with("MARKETSINK_TIKTOK_SHOP_APP_KEY", key)
-            .with("MARKETSINK_TIKTOK_SHOP_APP_SECRET", secret),
-        _ => place,
-    }
+    let environment = shop.environment();
+    environment
+        .iter()
+        .fold(place, |place, (name, value)| place.with(name, value))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,12 +134,12 @@ async fn a_missing_secret_is_named_with_where_it_is_found() {
     for town in Town::every().await {
         let slug = town.shop.marketplace().slug();
         let url = town.shop.origin();
-        let args: &[&str] = match town.shop.marketplace().limits().webhook_address {
-            WebhookAddress::Channel => &["channel", "add", slug, "--url", &url],
-            WebhookAddress::App => &["channel", "add", slug],
-        };
+        let mut args = vec!["channel", "add", slug];
+        if town.shop.base_url().is_some() {
+            args.extend(["--url", &url]);
+        }
 
-        let answer = town.place.run(args).fails();
+        let answer = town.place.run(&args).fails();
 
         assert!(answer.err.contains("--secret "), "{}", answer.err);
         slugs.push(slug);

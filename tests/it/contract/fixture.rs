@@ -2,7 +2,9 @@
 
 use marketsink::{
     domain::{Event, EventKind, RemoteId, Timestamp},
-    marketplaces::{Marketplace, RawDelivery, VerifiedDelivery, WebhookKeys, all},
+    marketplaces::{
+        Marketplace, RawDelivery, VerifiedDelivery, WebhookKeys, all, simulation::Signing,
+    },
 };
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -14,8 +16,18 @@ pub struct Fixture {
     pub name: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    #[serde(default)]
     pub app_key: String,
     pub secret: String,
+    /// The URL that it was sent to, where the marketplace signs it.
+    #[serde(default)]
+    pub address: String,
+    /// The delivery's own id, where the marketplace signs one.
+    #[serde(default)]
+    pub id: String,
+    /// When it came, where the marketplace signs the time.
+    #[serde(default)]
+    pub at_secs: i64,
     pub topic: String,
     events: Vec<Expected>,
 }
@@ -64,11 +76,25 @@ impl Fixture {
     }
 
     pub fn keys(&self) -> WebhookKeys {
-        WebhookKeys::one(&self.app_key, &self.secret)
+        WebhookKeys::one(&self.app_key, &self.secret).at(&self.address)
     }
 
     pub fn raw(&self) -> RawDelivery {
-        RawDelivery::new(self.headers.clone(), self.body.clone())
+        RawDelivery::new(self.headers.clone(), self.body.clone()).at(self.at())
+    }
+
+    fn at(&self) -> Timestamp {
+        Timestamp::from_secs(self.at_secs)
+    }
+
+    pub fn signing(&self) -> Signing<'_> {
+        Signing {
+            app_key: &self.app_key,
+            secret: &self.secret,
+            address: &self.address,
+            id: &self.id,
+            at: self.at(),
+        }
     }
 
     pub fn events(&self) -> Vec<Event> {
@@ -97,11 +123,11 @@ impl Fixture {
         let mut headers = self.raw().headers;
         headers.retain(|(known, _)| known != name);
         headers.extend(values.iter().map(|v| (name.to_owned(), v.clone())));
-        RawDelivery::new(headers, self.body.clone())
+        RawDelivery::new(headers, self.body.clone()).at(self.at())
     }
 
     pub fn with_body(&self, body: Vec<u8>) -> RawDelivery {
-        RawDelivery::new(self.headers.clone(), body)
+        RawDelivery::new(self.headers.clone(), body).at(self.at())
     }
 
     /// This request with another body, properly signed and believed.
@@ -110,7 +136,7 @@ impl Fixture {
         let mut headers = self.raw().headers;
         headers.retain(|(name, _)| signed.iter().all(|(known, _)| known != name));
         headers.extend(signed);
-        let raw = RawDelivery::new(headers, body.to_vec());
+        let raw = RawDelivery::new(headers, body.to_vec()).at(self.at());
         marketplace
             .verify(raw, &self.keys())
             .unwrap_or_else(|refused| panic!("{}: {refused}", self.name))
@@ -118,7 +144,7 @@ impl Fixture {
 
     fn signature(&self, marketplace: &dyn Marketplace, body: &[u8]) -> Vec<(String, String)> {
         let simulator = marketplace.simulator();
-        let headers = simulator.sign(&self.app_key, &self.secret, body);
+        let headers = simulator.sign(&self.signing(), body);
         let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
         headers.into_iter().map(lower).collect()
     }

@@ -76,7 +76,7 @@ fn another_secret_or_none_is_refused() {
     for (marketplace, fixtures) in fixture::every() {
         for fixture in fixtures {
             let with = |app_key: &str, secret: &str| {
-                let keys = WebhookKeys::one(app_key, secret);
+                let keys = WebhookKeys::one(app_key, secret).at(&fixture.address);
                 marketplace.verify(fixture.raw(), &keys).err()
             };
             let longer = format!("{}x", fixture.secret);

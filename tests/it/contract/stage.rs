@@ -4,8 +4,7 @@ use marketsink::{
     clock::Clock,
     domain::{ChannelId, Product, RemoteId, Timestamp, Window},
     marketplaces::{
-        Access, Marketplace, OrderQuery, OrderSummary, ProductQuery, ProductScope, WebhookAddress,
-        WebhookKeys,
+        Access, Marketplace, OrderQuery, OrderSummary, ProductQuery, ProductScope, WebhookKeys,
         access::Unpaced,
         all,
         http::Http,
@@ -17,8 +16,6 @@ use std::{sync::Arc, time::Duration};
 
 /// Where subscriptions send to; nothing listens there, and nothing is sent.
 pub const ADDRESS: &str = "http://127.0.0.1:9/webhooks/here";
-// Letters and digits: WooCommerce would change anything else.
-const SECRET: &str = "ChosenByUsAndInvented0123456789";
 
 pub struct Stage {
     pub marketplace: &'static dyn Marketplace,
@@ -55,7 +52,8 @@ impl Stage {
             channel: ChannelId(1),
             shop: RemoteId::from(""),
             api: root.clone(),
-            auth: root,
+            auth: root.clone(),
+            consent: root,
             secrets: shop.credentials(),
             http: Http::new(true, Duration::from_secs(10)),
             pace: Arc::new(Unpaced),
@@ -110,27 +108,29 @@ impl Stage {
         let slug = self.slug();
         let changed = self
             .marketplace
-            .subscribe(&self.access, address, SECRET)
+            .subscribe(&self.access, address, &self.secret())
             .await;
         changed.unwrap_or_else(|error| panic!("{slug}: {error}"));
-        match self.marketplace.limits().webhook_address {
-            WebhookAddress::Channel => WebhookKeys::one("", SECRET),
-            WebhookAddress::App => {
-                let secrets = self.shop.credentials();
-                let secret = |name| {
-                    secrets
-                        .get(name)
-                        .unwrap_or_else(|| panic!("{slug}: {name}"))
-                };
-                WebhookKeys::one(secret("app_key"), secret("app_secret"))
-            }
+        self.shop.switch_on(address, &self.secret());
+        let mut keys = WebhookKeys::one("", &self.secret()).at(address);
+        if self.marketplace.limits().webhook_address.is_per_app() {
+            keys.keys = self.marketplace.app_keys(&self.shop.credentials());
+            assert!(!keys.keys.is_empty(), "{slug} signs with no key of the app");
         }
+        keys
+    }
+
+    /// A secret of ours, as the marketplace writes them.
+    fn secret(&self) -> String {
+        // Letters and digits: WooCommerce would change anything else.
+        self.marketplace
+            .webhook_secret(b"ChosenByUsAndInvented0123456789!")
     }
 
     pub async fn subscribe_again(&self) -> Vec<String> {
         let again = self
             .marketplace
-            .subscribe(&self.access, ADDRESS, SECRET)
+            .subscribe(&self.access, ADDRESS, &self.secret())
             .await;
         again.unwrap_or_else(|error| panic!("{}: {error}", self.slug()))
     }

@@ -49,7 +49,7 @@ fn the_simulator_signs_as_the_fixtures_are_signed() {
             let simulator = marketplace.simulator();
             let sent = fixture.signature_headers(marketplace);
 
-            let signed = simulator.sign(&fixture.app_key, &fixture.secret, fixture.body.as_bytes());
+            let signed = simulator.sign(&fixture.signing(), fixture.body.as_bytes());
 
             let signed: BTreeSet<_> = signed
                 .into_iter()
@@ -64,7 +64,8 @@ fn the_simulator_signs_as_the_fixtures_are_signed() {
 fn the_previous_secret_is_believed_while_it_is_rotated_out() {
     for (marketplace, fixtures) in fixture::every() {
         for fixture in fixtures {
-            let mut keys = WebhookKeys::one(&fixture.app_key, "the-next-secret");
+            let mut keys = fixture.keys();
+            keys.keys[0].secret = "the-next-secret".to_owned();
             keys.keys.extend(fixture.keys().keys);
 
             let believed = marketplace.verify(fixture.raw(), &keys);
@@ -107,7 +108,7 @@ fn told(stage: &Stage, change: &ShopChange) -> Vec<SimDelivery> {
 /// What the adapter makes of a simulated delivery; the topic must be the one it was sent under.
 fn understood(stage: &Stage, keys: &WebhookKeys, sent: SimDelivery) -> (Vec<Event>, DeliveryKey) {
     let (slug, marketplace) = (stage.slug(), stage.marketplace);
-    let raw = RawDelivery::new(sent.headers, sent.body);
+    let raw = RawDelivery::new(sent.headers, sent.body).at(stage.clock.now());
     if let Some(claimed) = marketplace.claimed_channel(&raw) {
         assert_eq!(claimed, stage.access.shop, "{slug} {}", sent.topic);
     }

@@ -5,11 +5,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use marketsink::{
     domain::{Currency, Event, Order, Product, RemoteId, Timestamp},
     marketplaces::{
-        Access, DeliveryKey, Limits, Malformed, Marketplace, OrderQuery, OrderSummary, Page,
-        Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery, Rejected, Result, Secrets,
-        ShopIdentity, StockLevel, VerifiedDelivery, WebhookAddress, WebhookKeys,
+        Access, Connecting, DeliveryKey, Limits, Malformed, Marketplace, OrderQuery, OrderSummary,
+        Page, Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery, Rejected, Result,
+        Secrets, ShopAddress, ShopIdentity, StockLevel, Subscribing, VerifiedDelivery,
+        WebhookAddress, WebhookKeys,
         simulation::{
-            Shop, ShopChange, SimDelivery, SimRequest, SimResponse, Simulator, Subscription,
+            Shop, ShopChange, Signing, SimDelivery, SimRequest, SimResponse, Simulator,
+            Subscription,
         },
     },
 };
@@ -30,6 +32,10 @@ static LIMITS: Limits = Limits {
         name: "Plain",
     }],
     webhook_address: WebhookAddress::Channel,
+    subscribing: Subscribing::Api,
+    topics: &[],
+    pushes_product_edits: true,
+    keeps_missed: false,
     order_page: 10,
     order_batch: 10,
     product_page: 10,
@@ -59,6 +65,16 @@ impl Marketplace for Plain {
 
     fn limits(&self) -> &'static Limits {
         &LIMITS
+    }
+
+    fn connecting(&self) -> &'static Connecting {
+        &Connecting {
+            app: &[],
+            app_besides: &[],
+            address: ShopAddress::Own("https://plain.example.com"),
+            secrets: &[],
+            consent: false,
+        }
     }
 
     fn claimed_channel(&self, _raw: &RawDelivery) -> Option<RemoteId> {
@@ -205,7 +221,13 @@ impl Simulator for Plain {
                 subscription: subscription.id,
                 address: subscription.address.clone(),
                 topic: subscription.topic.clone(),
-                headers: self.sign("", &subscription.secret, body.as_bytes()),
+                headers: self.sign(
+                    &Signing {
+                        secret: &subscription.secret,
+                        ..Signing::default()
+                    },
+                    body.as_bytes(),
+                ),
                 body: body.clone().into(),
             })
             .collect()
@@ -241,9 +263,9 @@ impl Simulator for Plain {
         }
     }
 
-    fn sign(&self, _app_key: &str, secret: &str, body: &[u8]) -> Vec<(String, String)> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key length will do");
+    fn sign(&self, signing: &Signing<'_>, body: &[u8]) -> Vec<(String, String)> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(signing.secret.as_bytes())
+            .expect("any key length will do");
         mac.update(body);
         vec![(
             "x-sign".to_owned(),

@@ -5,7 +5,7 @@ use entity::{deliveries, jobs, listings};
 use marketsink::{
     channels::{self, Channel, ChannelSettings},
     domain::{ChannelId, JobKind, RemoteId, Source, Work},
-    marketplaces::simulation::{ShopChange, SimDelivery},
+    marketplaces::simulation::{ShopChange, Signing, SimDelivery},
     queue::{self, JobFilter, NewJob},
     sandbox::SimShop,
 };
@@ -40,8 +40,13 @@ impl World {
     #[expect(clippy::unused_self, reason = "it reads as the world's own")]
     pub fn signed(&self, shop: &SimShop, secret: &str, body: &[u8]) -> Vec<(String, String)> {
         let app_key = shop.with(|shop| shop.secrets.get("app_key").unwrap_or("").to_owned());
+        let signing = Signing {
+            app_key: &app_key,
+            secret,
+            ..Signing::default()
+        };
         let simulator = shop.marketplace().simulator();
-        simulator.sign(&app_key, secret, body)
+        simulator.sign(&signing, body)
     }
 
     /// What marketsink calls this shop, and its settings.

@@ -273,8 +273,8 @@ async fn a_previous_secret_is_accepted_while_it_is_rotated(url: String) {
     // TikTok Shop: the app's new secret is set here, its webhooks are still signed with the old one.
     let world = world
         .restarted_with(|settings| {
-            let app = &mut settings.tiktok_shop;
-            app.previous_app_secret = Some(Secret::new("the-one-before"));
+            let values = &mut settings.apps.at("tiktok_shop").values;
+            values.insert("previous_app_secret", Secret::new("the-one-before"));
         })
         .await;
     let order = world.order(&world.tiktok, Paid, &[("MUG", 1)]);

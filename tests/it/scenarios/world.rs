@@ -149,13 +149,12 @@ impl World {
     }
 
     pub async fn connect(&self, shop: &SimShop) -> Vec<Connected> {
-        let is_woo = shop.marketplace().slug() == "woocommerce";
         let connect = Connect {
             merchant: self.merchant,
             outlet: self.outlet,
             marketplace: shop.marketplace(),
-            base_url: is_woo.then(|| shop.origin()),
-            secrets: shop.credentials(),
+            base_url: shop.base_url(),
+            secrets: shop.handed(),
             expires_at: shop.with(|shop| shop.token_expires_at),
             name: None,
             public_url: self.address(),
@@ -276,7 +275,6 @@ async fn run(settings: Settings, clock: &Clock, fuse: &Fuse, socket: &TcpListene
 
 fn settings(url: String, tiktok: &SimShop) -> Settings {
     let mut settings = Settings::default();
-    let app = tiktok.credentials();
     settings.database.url = url;
     settings.database.allow_undurable = true;
     settings.database.connections = 4;
@@ -284,9 +282,6 @@ fn settings(url: String, tiktok: &SimShop) -> Settings {
     settings.sync.allow_private_hosts = true;
     settings.sync.timeout = Duration::from_secs(5);
     settings.secrets.key = Some(Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="));
-    settings.tiktok_shop.app_key = app.get("app_key").map(str::to_owned);
-    settings.tiktok_shop.app_secret = app.get("app_secret").map(Secret::new);
-    settings.tiktok_shop.api_url = tiktok.origin();
-    settings.tiktok_shop.auth_url = tiktok.origin();
+    tiktok.set_up(&mut settings.apps);
     settings
 }

@@ -9,7 +9,7 @@ use entity::{jobs, schedule_fires};
 use marketsink::{
     db::Db,
     domain::{ChannelId, MerchantId, Timestamp},
-    marketplaces::{Limits, Platform, WebhookAddress},
+    marketplaces::{Limits, Platform, Subscribing, WebhookAddress},
     schedule::{Fired, ScheduleError, Task, defaults_for, fire_due, list, set},
 };
 use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
@@ -40,6 +40,10 @@ fn limits(tokens_expire: bool) -> Limits {
     Limits {
         platforms: &[PLATFORM],
         webhook_address: WebhookAddress::Channel,
+        subscribing: Subscribing::Api,
+        topics: &[],
+        pushes_product_edits: true,
+        keeps_missed: false,
         order_page: 50,
         order_batch: 50,
         product_page: 50,
