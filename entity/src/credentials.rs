@@ -16,6 +16,17 @@ pub struct Model {
     /// Raised by each renewal, so that two refreshers cannot both win.
     pub version: i64,
     pub refreshed_at: i64,
+    /// When the refresh token dies; none when it does not, or nobody said.
+    pub refresh_expires_at: Option<i64>,
+    /// When the merchant's consent ends; none when it does not, or nobody said.
+    pub consent_expires_at: Option<i64>,
+    /// The last warning that was given of the nearer of those two ends, in days ahead; none: no warning yet.
+    pub warned_days: Option<i64>,
+    /// Who renews the tokens just now: one at a time.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub renewer: Option<String>,
+    /// Until when nobody else may.
+    pub renewer_until: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

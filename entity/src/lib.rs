@@ -4,6 +4,7 @@
 //! (`tests/it/architecture.rs` keeps that). Times are microseconds since 1970 in UTC, money is whole minor units.
 
 pub mod channels;
+pub mod consents;
 pub mod credentials;
 pub mod cursors;
 pub mod deliveries;

@@ -15,6 +15,8 @@ use thiserror::Error;
 /// The merchant and outlet that are used when none is named.
 pub const DEFAULT_MERCHANT: &str = "default";
 pub const DEFAULT_OUTLET: &str = "Main";
+/// The time zone of a merchant who is opened without naming one.
+pub const DEFAULT_TIME_ZONE: &str = "Asia/Jakarta";
 
 /// Lists never answer with more rows than this.
 const LIST_LIMIT: u64 = 1_000;

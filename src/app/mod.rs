@@ -130,7 +130,9 @@ impl App {
         WebState {
             inbox: Arc::clone(&self.inbox),
             queue: self.queue.clone(),
+            sync: self.sync.clone(),
             clock: self.clock.clone(),
+            public_url: self.settings.http.public_url.clone(),
             body_limit: self.settings.http.body_limit_bytes,
             ingest,
         }

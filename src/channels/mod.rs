@@ -1,13 +1,22 @@
 //! Connected shops: their state, settings, sealed credentials and webhook secrets.
 //!
-//! Owns the tables `channels`, `credentials` and `webhook_secrets`. A channel is what the merchant sees; a
+//! Owns the tables `channels`, `consents`, `credentials` and `webhook_secrets`. A channel is what the merchant sees; a
 //! *connection* is the channel whose credentials are used. They are the same, except that Tokopedia is a
 //! channel of its own on a TikTok Shop connection.
 
+mod calendar;
+mod consents;
 mod directory;
 mod sealing;
 mod store;
 
+pub use calendar::{
+    Dates, Ending, Expiry, Lifeline, begin_renewal, calendar, end_renewal, is_warning_due,
+    save_consent_end, take_warning,
+};
+pub use consents::{
+    CONSENT_LIFE, NewConsent, PendingConsent, ask, conclude, consent, of_state, use_up,
+};
 pub use directory::{Directory, Known, KnownKeys, Who};
 pub use sealing::{SealError, Sealer};
 pub use store::{

@@ -1,6 +1,8 @@
 //! Reading and writing channels.
 
-use super::{Channel, ChannelError, ChannelSettings, ChannelState, Sealer};
+use super::{
+    Channel, ChannelError, ChannelSettings, ChannelState, Expiry, Sealer, calendar::expiry_of,
+};
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
 use crate::marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys};
@@ -266,8 +268,7 @@ pub struct StoredCredentials {
     pub secrets: Secrets,
     /// Raised by each renewal.
     pub version: i64,
-    /// When the access token dies; none where it does not.
-    pub expires_at: Option<Timestamp>,
+    pub expiry: Expiry,
     pub refreshed_at: Timestamp,
 }
 
@@ -286,7 +287,7 @@ pub async fn credentials<C: ConnectionTrait>(
     Ok(Some(StoredCredentials {
         secrets,
         version: row.version,
-        expires_at: row.expires_at.map(Timestamp::from_micros),
+        expiry: expiry_of(&row),
         refreshed_at: Timestamp::from_micros(row.refreshed_at),
     }))
 }
@@ -297,7 +298,7 @@ pub async fn replace_credentials(
     sealer: &Sealer,
     channel: (ChannelId, MerchantId),
     secrets: &Secrets,
-    expires_at: Option<Timestamp>,
+    expiry: Expiry,
     version: i64,
     now: Timestamp,
 ) -> Result<bool, ChannelError> {
@@ -312,9 +313,15 @@ pub async fn replace_credentials(
         Some(row) if version != 0 && row.version != version => Ok(false),
         Some(row) => {
             let next = row.version + 1;
+            let warned = expiry.warned_after(&expiry_of(&row), row.warned_days, now);
             let mut row = row.into_active_model();
             row.sealed = Set(sealed);
-            row.expires_at = Set(expires_at.map(Timestamp::micros));
+            row.expires_at = Set(expiry.access.map(Timestamp::micros));
+            row.refresh_expires_at = Set(expiry.refresh.map(Timestamp::micros));
+            row.consent_expires_at = Set(expiry.consent.map(Timestamp::micros));
+            row.warned_days = Set(warned);
+            row.renewer = Set(None);
+            row.renewer_until = Set(None);
             row.version = Set(next);
             row.refreshed_at = Set(now.micros());
             row.update(tx).await?;
@@ -325,9 +332,12 @@ pub async fn replace_credentials(
                 channel_id: Set(id.0),
                 merchant_id: Set(merchant.0),
                 sealed: Set(sealed),
-                expires_at: Set(expires_at.map(Timestamp::micros)),
+                expires_at: Set(expiry.access.map(Timestamp::micros)),
+                refresh_expires_at: Set(expiry.refresh.map(Timestamp::micros)),
+                consent_expires_at: Set(expiry.consent.map(Timestamp::micros)),
                 version: Set(1),
                 refreshed_at: Set(now.micros()),
+                ..Default::default()
             };
             row.insert(tx).await?;
             Ok(true)

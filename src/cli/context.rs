@@ -10,9 +10,6 @@ use crate::domain::{ChannelId, MerchantId, Timestamp};
 use crate::telemetry;
 use anyhow::{Context as _, bail};
 
-/// The time zone of a merchant who is opened without naming one.
-pub const DEFAULT_TIME_ZONE: &str = "Asia/Jakarta";
-
 /// Settings, and the options that every command takes.
 #[derive(Debug)]
 pub struct Context {

@@ -3,7 +3,7 @@
 //! The command enqueues the job like everybody else, lends a worker for its kinds, and watches the job's row:
 //! who does the work, this process or a serving one, does not matter.
 
-use super::{context::Session, output::tell, serve::told_to_stop};
+use super::{channel::again, context::Session, output::tell, serve::told_to_stop};
 use crate::app::App;
 use crate::channels::{self, Channel, ChannelState};
 use crate::domain::{JobKind, Source, Timestamp, Work};
@@ -101,11 +101,12 @@ pub fn why_not(connection: &Channel) -> Option<String> {
         ChannelState::Active => None,
         ChannelState::Removed => Some("it was removed".to_owned()),
         ChannelState::Locked => Some(format!(
-            "it is locked ({}); mend it and connect it again with `marketsink channel add`",
+            "it is locked ({}); mend it and connect it again: {}",
             connection
                 .state_reason
                 .as_deref()
-                .unwrap_or("no reason is known")
+                .unwrap_or("no reason is known"),
+            again(connection)
         )),
     }
 }

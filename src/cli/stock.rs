@@ -1,7 +1,7 @@
 //! `stock`: levels per SKU and outlet, and counting.
 
 use super::{
-    context::{Context, DEFAULT_TIME_ZONE, Session},
+    context::{Context, Session},
     output::{Table, dash, or_dash, say, say_json},
 };
 use crate::accounts;
@@ -199,7 +199,8 @@ async fn set(context: &Context, args: &SetArgs) -> anyhow::Result<()> {
     let app = context.open().await?;
     let now = app.clock.now();
     let tx = app.db.write_tx().await?;
-    let merchant = accounts::open_merchant(&tx, &context.merchant, DEFAULT_TIME_ZONE, now).await?;
+    let zone = accounts::DEFAULT_TIME_ZONE;
+    let merchant = accounts::open_merchant(&tx, &context.merchant, zone, now).await?;
     let outlet = accounts::open_outlet(&tx, merchant, &args.outlet, now).await?;
     let known = catalog::find_sku(&tx, merchant, &args.sku).await?;
     let name = args.name.as_deref().unwrap_or(&args.sku);

@@ -64,5 +64,7 @@ named!(
         Schedule = "schedule",
         Manual = "manual",
         Sale = "sale",
+        /// A call found its access token expired.
+        Expiry = "expiry",
     }
 );

@@ -57,6 +57,15 @@ pub enum MarketplaceError {
         marketplace: &'static str,
         reason: String,
     },
+    /// A value of our own app is missing in the configuration.
+    #[error("{marketplace} needs the setting {marketplace}.{name} of our app")]
+    NotSet {
+        marketplace: &'static str,
+        name: &'static str,
+    },
+    /// The merchant said no on the marketplace's page.
+    #[error("the authorization was declined at {marketplace}; nothing was connected")]
+    Declined { marketplace: &'static str },
     /// The address must not be called, such as one inside a private network.
     #[error("the address is not allowed: {reason}")]
     AddressRefused { reason: String },
@@ -91,9 +100,11 @@ impl MarketplaceError {
             | Self::NotFound { .. }
             | Self::Unreadable { .. }
             | Self::TooManyResults { .. } => Retry::Backoff,
-            Self::Unauthorized { .. } | Self::Refused { .. } | Self::AddressRefused { .. } => {
-                Retry::Never
-            }
+            Self::Unauthorized { .. }
+            | Self::Refused { .. }
+            | Self::NotSet { .. }
+            | Self::Declined { .. }
+            | Self::AddressRefused { .. } => Retry::Never,
         }
     }
 }

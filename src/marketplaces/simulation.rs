@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub mod bridge;
+pub mod consenting;
 #[cfg(test)]
 pub mod loopback;
 mod paging;
@@ -138,6 +139,17 @@ pub trait Simulator: Send + Sync {
     /// What a person does in the marketplace's console, where its API cannot: webhooks go to `address` from
     /// now on, signed with `secret` where the shop has one of its own.
     fn switch_on(&self, _shop: &mut Shop, _address: &str, _secret: &str) {}
+
+    /// A request that the marketplace makes before it answers the browser, such as handing over keys. Taken
+    /// once.
+    fn hand_over(&self, _shop: &mut Shop) -> Option<SimDelivery> {
+        None
+    }
+
+    /// Told whether that request was answered with 200. Where it was not, the browser gets this answer.
+    fn handed_over(&self, _shop: &mut Shop, _success: bool) -> Option<SimResponse> {
+        None
+    }
 
     /// Told how each try ended, so that subscriptions can be switched off as the real ones are.
     fn delivered(&self, _shop: &mut Shop, _delivery: &SimDelivery, _success: bool) {}

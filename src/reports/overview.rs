@@ -49,6 +49,8 @@ pub struct ChannelRow {
     pub platform: String,
     pub state: &'static str,
     pub state_reason: Option<String>,
+    /// What only the merchant can renew, and how many days are left; none while that is far off.
+    pub ending: Option<(&'static str, i64)>,
     pub last_delivery_at: Option<Timestamp>,
     /// Kind and end of the last scans that ended well, newest first.
     pub last_scans: Vec<(String, Timestamp)>,
@@ -83,10 +85,15 @@ pub async fn overview(
     let db = queue.db();
     let channels = channels::list(db, merchant, false).await?;
     let orders_of = orders_per_channel(db, merchant).await?;
+    let calendar = channels::calendar(db, merchant).await?;
     let mut rows = Vec::new();
     for channel in &channels {
         let n_orders = orders_of.get(&channel.id.0).copied().unwrap_or_default();
-        rows.push(channel_row(db, channel, n_orders).await?);
+        let mut row = channel_row(db, channel, n_orders).await?;
+        let dates = calendar.get(&channel.id);
+        let ending = dates.and_then(|dates| dates.expiry.ending(now));
+        row.ending = ending.map(|ending| (ending.of.as_str(), ending.days_left));
+        rows.push(row);
     }
     let platform_of = |id: i64| {
         let channel = channels.iter().find(|channel| channel.id.0 == id);
@@ -138,6 +145,7 @@ async fn channel_row(db: &Db, channel: &Channel, orders: u64) -> Result<ChannelR
         platform: platform_name(channel),
         state: channel.state.as_str(),
         state_reason: channel.state_reason.clone(),
+        ending: None,
         last_delivery_at: inbox::last_delivery_at(db, connection).await?,
         last_scans: scans.into_iter().map(ended).collect(),
         listings,

@@ -240,7 +240,7 @@ impl Courier {
     }
 
     /// The status of the answer; `None` without one in time.
-    async fn request(&self, parcel: &Parcel) -> Option<(u16, bytes::Bytes)> {
+    pub(super) async fn request(&self, parcel: &Parcel) -> Option<(u16, bytes::Bytes)> {
         let delivery = &parcel.delivery;
         let deadline = parcel.shop.marketplace().simulator().answer_deadline();
         let mut request = self.0.client.post(&delivery.address).timeout(deadline);

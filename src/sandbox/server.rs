@@ -1,6 +1,10 @@
 //! One HTTP server per shop, on loopback: turns requests into [`SimRequest`] and weather into answers.
 
-use super::{SimShop, weather::Fault};
+use super::{
+    SimShop,
+    courier::{Kind, Parcel},
+    weather::Fault,
+};
 use crate::marketplaces::simulation::{SimRequest, SimResponse};
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, dev::Server, http::StatusCode,
@@ -42,6 +46,7 @@ pub(super) fn serve(listener: TcpListener, shop: SimShop) -> io::Result<Server> 
 async fn answer(request: HttpRequest, body: Bytes, shop: web::Data<SimShop>) -> HttpResponse {
     let request = as_seen(&request, body, &shop);
     let (response, fault) = shop.answer(&request);
+    let response = hand_over(&shop, response).await;
     match fault {
         Fault::Truncated => {
             let half = response.body.len() / 2;
@@ -51,6 +56,24 @@ async fn answer(request: HttpRequest, body: Bytes, shop: web::Data<SimShop>) -> 
         Fault::Dropped => broken_off(&response),
         _ => builder(&response).body(response.body),
     }
+}
+
+/// Makes the request that the marketplace makes before it answers, if there is one.
+async fn hand_over(shop: &SimShop, response: SimResponse) -> SimResponse {
+    let simulator = shop.marketplace().simulator();
+    let Some(delivery) = shop.with(|shop| simulator.hand_over(shop)) else {
+        return response;
+    };
+    let parcel = Parcel {
+        shop: shop.clone(),
+        delivery,
+        kind: Kind::Ping,
+        failures: 0,
+    };
+    let answer = shop.courier().request(&parcel).await;
+    let success = answer.is_some_and(|(status, _)| status == 200);
+    let instead = shop.with(|shop| simulator.handed_over(shop, success));
+    instead.unwrap_or(response)
 }
 
 fn as_seen(request: &HttpRequest, body: Bytes, shop: &SimShop) -> SimRequest {

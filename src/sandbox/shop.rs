@@ -12,7 +12,7 @@ use crate::marketplaces::{
     Marketplace, Secrets, ShopAddress,
     simulation::{
         NewLine, Shop, ShopChange, SimDelivery, SimProduct, SimRequest, SimResponse, SimStatus,
-        SimVariant, Simulator, Subscription,
+        SimVariant, Simulator, Subscription, consenting,
     },
 };
 use bytes::Bytes;
@@ -85,6 +85,10 @@ impl SimShop {
             forecast: Mutex::new(Forecast::new(seed)),
             shop: Mutex::new(shop),
         }))
+    }
+
+    pub(super) fn courier(&self) -> &Courier {
+        &self.0.courier
     }
 
     pub fn marketplace(&self) -> &'static dyn Marketplace {
@@ -175,6 +179,14 @@ impl SimShop {
     pub fn switch_on(&self, address: &str, secret: &str) {
         let simulator = self.0.marketplace.simulator();
         self.with(|shop| simulator.switch_on(shop, address, secret));
+    }
+
+    /// What a person does in the console of our app: browsers come to `callback` after consenting.
+    pub fn send_consents_to(&self, callback: &str) {
+        self.with(|shop| {
+            let memory = &mut shop.memory;
+            memory.insert(consenting::CALLBACK.to_owned(), callback.to_owned())
+        });
     }
 
     /// API requests answered so far, faults included.
@@ -359,8 +371,13 @@ impl SimShop {
     fn at_the_console(&self, request: &SimRequest) -> SimResponse {
         let json: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let text = |name: &str| json[name].as_str().unwrap_or_default();
+        if !text("callback").is_empty() {
+            self.send_consents_to(text("callback"));
+            return SimResponse::json(200, &serde_json::json!({"callback": text("callback")}));
+        }
         if text("address").is_empty() {
-            let hint = serde_json::json!({"error": "send {\"address\": URL, \"secret\": TEXT}"});
+            let hint = "send {\"address\": URL, \"secret\": TEXT} or {\"callback\": URL}";
+            let hint = serde_json::json!({"error": hint});
             return SimResponse::json(400, &hint);
         }
         self.switch_on(text("address"), text("secret"));

@@ -30,7 +30,7 @@ named!(
         UpdatedScan = "updated_scan",
         /// Look for orders whose webhooks were missed.
         OrderDownload = "order_download",
-        /// Renew the access token long before it dies.
+        /// Renew the tokens at half of their life, and warn of ends that only the merchant can put off.
         TokenRefresh = "token_refresh",
     }
 );
@@ -68,9 +68,9 @@ impl Task {
             }
             Self::ActiveScan => format!("{} */6 * * *", spread(60)),
             Self::UpdatedScan => format!("{}-59/15 * * * *", spread(15)),
-            Self::OrderDownload => format!("{}-59/10 * * * *", spread(10)),
             Self::TokenRefresh if !limits.tokens_expire => return None,
-            Self::TokenRefresh => format!("{} * * * *", spread(60)),
+            // Tokens that live for an hour are renewed after half of it; a look costs one row.
+            Self::OrderDownload | Self::TokenRefresh => format!("{}-59/10 * * * *", spread(10)),
         })
     }
 }

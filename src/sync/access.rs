@@ -124,8 +124,18 @@ impl Sync {
         let stored = channels::credentials(self.db().read(), &self.shared.sealer, connection.id)
             .await?
             .ok_or(SyncError::NoCredentials(connection.id))?;
+        self.access_by(connection, &stored.secrets, lane)
+    }
+
+    /// The same with these secrets, whatever is stored.
+    pub(super) fn access_by(
+        &self,
+        connection: &Channel,
+        secrets: &Secrets,
+        lane: Lane,
+    ) -> Result<Access, SyncError> {
         let base = connection.base_url.as_deref();
-        let mut access = self.access_with(connection.marketplace, base, &stored.secrets)?;
+        let mut access = self.access_with(connection.marketplace, base, secrets)?;
         access.channel = connection.id;
         access.shop = connection.remote_id.clone();
         access.pace = Arc::new(self.pace(connection, lane));
@@ -219,7 +229,7 @@ impl Sync {
             merchant: connection.merchant,
             channel: connection.id,
             work: Work::REFRESH_TOKEN,
-            source: Source::Sale,
+            source: Source::Expiry,
             run_at: None,
         };
         let tx = self.db().write_tx().await?;

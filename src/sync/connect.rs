@@ -1,13 +1,13 @@
 //! Connecting a shop: ask it who it is, store it, ask for its webhooks, and begin to read it.
 
 use super::{Lane, Sync, SyncError};
-use crate::channels::{self, Channel, NewChannel};
+use crate::channels::{self, Channel, Expiry, NewChannel};
 use crate::domain::{
     ChannelId, Download, MerchantId, OutletId, ScanKind, ScanMethod, Source, Timestamp, Work,
 };
 use crate::inbox;
 use crate::marketplaces::{
-    Marketplace, MarketplaceError, Secrets, ShopIdentity, WebhookAddress, http,
+    Marketplace, MarketplaceError, Secrets, ShopIdentity, Subscribing, WebhookAddress, http,
 };
 use crate::queue::{self, NewJob};
 use crate::schedule;
@@ -43,12 +43,42 @@ pub struct Connected {
     pub webhooks: Result<Vec<String>, SyncError>,
 }
 
+impl Connected {
+    /// What a person has to do by hand before webhooks come; `None` where nothing.
+    pub fn by_hand(&self) -> Option<String> {
+        let limits = self.channels.first()?.marketplace.limits();
+        let topics = limits.topics.join(", ");
+        match limits.subscribing {
+            Subscribing::Api => None,
+            Subscribing::AddressOnly => Some(format!(
+                "switch these webhooks on in the app's console: {topics}"
+            )),
+            Subscribing::ByHand => Some(format!(
+                "set this address in the console of the app or shop, for these webhooks: {topics}"
+            )),
+        }
+    }
+}
+
 impl Sync {
     /// Connects a shop: the credentials are tried before anything is stored.
     ///
     /// # Errors
     /// When the address is not allowed, the credentials open no shop, or another merchant has it.
     pub async fn connect(&self, connect: Connect) -> Result<Vec<Connected>, SyncError> {
+        let expiry = Expiry {
+            access: connect.expires_at,
+            ..Expiry::default()
+        };
+        self.connect_until(connect, expiry).await
+    }
+
+    /// The same with every end that is known.
+    pub(super) async fn connect_until(
+        &self,
+        connect: Connect,
+        expiry: Expiry,
+    ) -> Result<Vec<Connected>, SyncError> {
         if let Some(base) = &connect.base_url {
             self.check_base_url(base)?;
         }
@@ -64,13 +94,13 @@ impl Sync {
         }
         let mut connected = Vec::new();
         for shop in &shops {
-            connected.push(self.connect_shop(&connect, shop).await?);
+            connected.push(self.connect_shop(&connect, expiry, shop).await?);
         }
         self.shared.queue.wake();
         Ok(connected)
     }
 
-    fn check_base_url(&self, base: &str) -> Result<(), SyncError> {
+    pub(super) fn check_base_url(&self, base: &str) -> Result<(), SyncError> {
         let refused =
             |reason: String| SyncError::NotConnected(MarketplaceError::AddressRefused { reason });
         let url = Url::parse(base).map_err(|error| refused(error.to_string()))?;
@@ -81,6 +111,7 @@ impl Sync {
     async fn connect_shop(
         &self,
         connect: &Connect,
+        expiry: Expiry,
         shop: &ShopIdentity,
     ) -> Result<Connected, SyncError> {
         let now = self.shared.clock.now();
@@ -90,9 +121,9 @@ impl Sync {
             secrets.set(name, value);
         }
         let is_handed = handed.is_some();
-        let made = connect.marketplace.webhook_secret(&random_bytes()?);
+        let made = connect.marketplace.webhook_secret(&random_bytes::<16>()?);
         let webhook_secret = handed.unwrap_or(made);
-        let address = hex::encode(random_bytes()?);
+        let address = hex::encode(random_bytes::<16>()?);
         let tx = self.db().write_tx().await?;
         let mut ids = Vec::new();
         for platform in &shop.platforms {
@@ -112,8 +143,11 @@ impl Sync {
         let id = *ids.first().ok_or(SyncError::NoShop)?;
         let owner = (id, connect.merchant);
         let sealer = &self.shared.sealer;
-        let expires_at = connect.expires_at;
-        channels::replace_credentials(&tx, sealer, owner, &secrets, expires_at, 0, now).await?;
+        let expiry = Expiry {
+            consent: shop.consent_until.or(expiry.consent),
+            ..expiry
+        };
+        channels::replace_credentials(&tx, sealer, owner, &secrets, expiry, 0, now).await?;
         let kind = connect.marketplace.limits().webhook_address;
         if kind == WebhookAddress::Channel || (is_handed && kind.is_per_channel()) {
             channels::rotate_webhook_secret(&tx, sealer, owner, &webhook_secret, now).await?;
@@ -199,9 +233,9 @@ fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
     [full, orders].map(job).into()
 }
 
-/// 16 bytes that nobody can guess.
-fn random_bytes() -> Result<[u8; 16], SyncError> {
-    let mut bytes = [0; 16];
+/// Bytes that nobody can guess.
+pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], SyncError> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|_| channels::ChannelError::Seal(channels::SealError::NoRandom))?;
     Ok(bytes)

@@ -29,6 +29,21 @@ pub enum SyncError {
     NoCredentials(ChannelId),
     #[error("{0} has no address for its API; set it in the configuration")]
     NoAddress(&'static str),
+    /// Values of our own app are missing.
+    #[error("{marketplace} needs the settings {} of our app", settings.join(" and "))]
+    AppNotSet {
+        marketplace: &'static str,
+        settings: Vec<String>,
+    },
+    #[error("{marketplace} shops have an address of their own; give it, such as {example}")]
+    AddressNeeded {
+        marketplace: &'static str,
+        example: &'static str,
+    },
+    #[error("{0} has one address for all shops; leave it out")]
+    AddressUnasked(&'static str),
+    #[error("{0} has no page on which a merchant consents; connect the shop with its keys")]
+    NoConsentPage(&'static str),
     #[error("the API still shows order {order} as it was at {shown}, the webhook told of {told}")]
     Stale {
         order: String,
@@ -53,14 +68,20 @@ impl SyncError {
         match self {
             Self::Marketplace { error, .. } | Self::NotConnected(error) => error.retry(),
             Self::Locked { .. } => Retry::After(LOCKED_REST),
-            Self::Removed(_) | Self::NoCredentials(_) | Self::NoAddress(_) | Self::NoShop => {
-                Retry::Never
-            }
             Self::Channel(ChannelError::Db(_))
             | Self::Db(_)
             | Self::Stale { .. }
             | Self::Unknown(_) => Retry::Backoff,
-            Self::Channel(_) | Self::Schedule(_) => Retry::Never,
+            Self::Removed(_)
+            | Self::NoCredentials(_)
+            | Self::NoAddress(_)
+            | Self::AppNotSet { .. }
+            | Self::AddressNeeded { .. }
+            | Self::AddressUnasked(_)
+            | Self::NoConsentPage(_)
+            | Self::NoShop
+            | Self::Channel(_)
+            | Self::Schedule(_) => Retry::Never,
         }
     }
 

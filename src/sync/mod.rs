@@ -5,6 +5,7 @@
 
 mod access;
 mod connect;
+mod consent;
 mod cursors;
 mod download;
 mod error;
@@ -19,6 +20,7 @@ mod tokens;
 
 pub use access::{Api, Apis, Sync, SyncOptions};
 pub use connect::{Connect, Connected, webhook_url};
+pub use consent::{AskConsent, ConsentError, ConsentLink, consent_callback};
 pub use cursors::{Stream, cursor};
 pub use error::SyncError;
 pub use pace::Lane;

@@ -1,66 +1,196 @@
 //! Keeping a connection's tokens alive, on a clock and not on traffic: a quiet shop must not lose its link.
+//!
+//! A refresh token is often good once: two refreshers at once lock the shop out. So a renewal goes like this:
+//!
+//! 1. read the credentials, and take the right to renew *this* version of them until a time, in one
+//!    statement: one refresher per channel, in whatever process;
+//! 2. renew with what was read, and with nothing else, for less than that time;
+//! 3. store the new pair before anybody uses it. If the credentials were replaced meanwhile, the new pair
+//!    wins where it comes from what is stored, and what is stored wins where a merchant connected anew.
 
 use super::{Lane, Sync, SyncError};
-use crate::channels::{self, StoredCredentials};
-use crate::domain::{ChannelId, Source, Timestamp};
+use crate::channels::{self, Channel, Expiry, StoredCredentials};
+use crate::domain::{ChannelId, Source};
 use crate::inbox;
-use crate::marketplaces::MarketplaceError;
+use crate::marketplaces::{MarketplaceError, Secrets, Tokens};
 use crate::queue;
+use sea_orm::DbErr;
 use std::time::Duration;
 
 /// A token renewed so recently is not renewed again: many jobs meet an expired token at once.
 const JUST_RENEWED: Duration = Duration::from_secs(5);
+/// What storing new tokens may take beyond asking for them.
+const STORING: Duration = Duration::from_secs(30);
+/// New tokens exist nowhere else: storing them is tried so often.
+const TRIES: usize = 3;
 
 impl Sync {
-    /// Renews the access token when a third of its life is left, or at once when a call found it expired.
-    ///
-    /// One refresher at a time: the job's key is the channel. A refresher in another process loses by the
-    /// credentials' version.
+    /// Renews the access token when half of its life is over, or at once when a call found it expired; then
+    /// warns of an end that only the merchant can put off.
     ///
     /// # Errors
     /// When the marketplace does not renew it. A refused refresh token locks the channel.
     pub async fn refresh_token(&self, channel: ChannelId, source: Source) -> Result<(), SyncError> {
         let connection = self.connection(channel).await?;
-        let sealer = &self.shared.sealer;
-        let stored = channels::credentials(self.db().read(), sealer, connection.id)
-            .await?
-            .ok_or(SyncError::NoCredentials(connection.id))?;
+        let renewed = self.renew_if_due(&connection, source).await;
+        self.warn_ahead(&connection).await?;
+        renewed
+    }
+
+    async fn renew_if_due(&self, connection: &Channel, source: Source) -> Result<(), SyncError> {
+        let stored = self.stored(connection.id).await?;
         let now = self.shared.clock.now();
-        if !is_due(&stored, source, now) {
+        let is_due = match source {
+            Source::Schedule => stored.expiry.is_renewal_due(stored.refreshed_at, now),
+            _ => now.since(stored.refreshed_at) > JUST_RENEWED,
+        };
+        if !is_due {
             return Ok(());
         }
-        let access = self.access(&connection, Lane::Urgent).await?;
-        let tokens = match connection.marketplace.refresh(&access, now).await {
-            Ok(Some(tokens)) => tokens,
-            Ok(None) => return Ok(()),
-            // The refresh token itself is refused: renewing will never help again.
-            Err(MarketplaceError::TokenExpired { marketplace }) => {
-                let error = MarketplaceError::Unauthorized {
-                    marketplace,
-                    reason: "the refresh token is no longer accepted".to_owned(),
-                };
-                return Err(self.trouble(&connection, error).await);
+        let renewer = uuid::Uuid::now_v7().simple().to_string();
+        let patience = 2 * self.shared.options.timeout;
+        let until = now + patience + STORING;
+        let tx = self.db().write_tx().await?;
+        let of_version = (connection.id, stored.version);
+        let is_ours = channels::begin_renewal(&tx, of_version, &renewer, until, now).await?;
+        tx.commit().await?;
+        if !is_ours {
+            // Another is at it. Should it have died there, whoever meets the dead token asks again.
+            return Ok(());
+        }
+        // Of what was read, not of what is stored by now: the right to renew is for that alone.
+        let access = self.access_by(connection, &stored.secrets, Lane::Urgent)?;
+        let renewal = connection.marketplace.refresh(&access, now);
+        let answer = tokio::time::timeout(patience, renewal).await;
+        let answer = answer.unwrap_or_else(|_| {
+            Err(MarketplaceError::Unavailable {
+                marketplace: connection.marketplace.slug(),
+                reason: "no new tokens in time".to_owned(),
+            })
+        });
+        match answer {
+            Ok(Some(tokens)) => self.keep_tokens(connection, stored, tokens).await,
+            answer => {
+                let tx = self.db().write_tx().await?;
+                channels::end_renewal(&tx, connection.id, &renewer).await?;
+                tx.commit().await?;
+                match answer {
+                    Ok(_) => Ok(()),
+                    Err(error) => self.not_renewed(connection, &stored, error).await,
+                }
             }
-            Err(error) => return Err(self.trouble(&connection, error).await),
+        }
+    }
+
+    async fn stored(&self, connection: ChannelId) -> Result<StoredCredentials, SyncError> {
+        let sealer = &self.shared.sealer;
+        let stored = channels::credentials(self.db().read(), sealer, connection).await?;
+        stored.ok_or(SyncError::NoCredentials(connection))
+    }
+
+    /// Locks the channel when its refresh token is refused; but not when the merchant connected it anew
+    /// while we asked with what was there before.
+    async fn not_renewed(
+        &self,
+        connection: &Channel,
+        used: &StoredCredentials,
+        error: MarketplaceError,
+    ) -> Result<(), SyncError> {
+        if self.stored(connection.id).await?.version != used.version {
+            return Ok(());
+        }
+        // The refresh token itself is refused: renewing will never help again.
+        let error = match error {
+            MarketplaceError::TokenExpired { marketplace } => MarketplaceError::Unauthorized {
+                marketplace,
+                reason: "the refresh token is no longer accepted".to_owned(),
+            },
+            error => error,
         };
-        let mut secrets = stored.secrets;
-        for (name, value) in tokens.secrets {
-            secrets.set(&name, value);
+        Err(self.trouble(connection, error).await)
+    }
+
+    async fn keep_tokens(
+        &self,
+        connection: &Channel,
+        used: StoredCredentials,
+        tokens: Tokens,
+    ) -> Result<(), SyncError> {
+        let mut over = used.clone();
+        let mut failures = 0;
+        loop {
+            match self.store_tokens(connection, &over, &tokens).await {
+                Ok(true) => {
+                    tracing::info!(channel.id = connection.id.0, "the access token was renewed");
+                    return Ok(());
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    failures += 1;
+                    if failures == TRIES {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            }
+            let newer = self.stored(connection.id).await?;
+            if !is_of_the_same_pair(&newer.secrets, &used.secrets, &tokens) {
+                tracing::info!(
+                    channel.id = connection.id.0,
+                    "the shop was connected anew; its new tokens hold"
+                );
+                return Ok(());
+            }
+            over = newer;
+        }
+    }
+
+    /// False when the credentials are not those of `over` any more.
+    async fn store_tokens(
+        &self,
+        connection: &Channel,
+        over: &StoredCredentials,
+        tokens: &Tokens,
+    ) -> Result<bool, SyncError> {
+        let now = self.shared.clock.now();
+        let mut secrets = over.secrets.clone();
+        for (name, value) in &tokens.secrets {
+            secrets.set(name, value);
+        }
+        let expiry = Expiry {
+            access: tokens.expires_at,
+            refresh: tokens.refresh_expires_at.or(over.expiry.refresh),
+            consent: over.expiry.consent,
+        };
+        let owner = (connection.id, connection.merchant);
+        let sealer = &self.shared.sealer;
+        let tx = self.db().write_tx().await?;
+        let is_stored =
+            channels::replace_credentials(&tx, sealer, owner, &secrets, expiry, over.version, now)
+                .await?;
+        tx.commit().await?;
+        Ok(is_stored)
+    }
+
+    /// Says that only the merchant can help, 14, 7 and 1 days ahead, once each.
+    async fn warn_ahead(&self, connection: &Channel) -> Result<(), DbErr> {
+        let now = self.shared.clock.now();
+        if !channels::is_warning_due(self.db(), connection.id, now).await? {
+            return Ok(());
         }
         let tx = self.db().write_tx().await?;
-        let owner = (connection.id, connection.merchant);
-        channels::replace_credentials(
-            &tx,
-            sealer,
-            owner,
-            &secrets,
-            tokens.expires_at,
-            stored.version,
-            now,
-        )
-        .await?;
+        let warning = channels::take_warning(&tx, connection.id, now).await?;
         tx.commit().await?;
-        tracing::info!(channel.id = connection.id.0, "the access token was renewed");
+        if let Some(ending) = warning {
+            tracing::warn!(
+                channel.id = connection.id.0,
+                marketplace = connection.marketplace.slug(),
+                ends_at = %ending.at,
+                days_left = ending.days_left,
+                "the {} of this channel ends; the merchant must connect the shop again",
+                ending.of.as_str()
+            );
+        }
         Ok(())
     }
 
@@ -76,14 +206,17 @@ impl Sync {
             Err(error) => return Err(self.trouble(&connection, error).await),
         };
         let now = self.shared.clock.now();
-        if !shops
+        let Some(shop) = shops
             .iter()
-            .any(|shop| shop.remote_id == connection.remote_id)
-        {
+            .find(|shop| shop.remote_id == connection.remote_id)
+        else {
             let reason = "the merchant withdrew the authorization; connect the shop again";
             return self.lock(&connection, reason, now).await;
-        }
+        };
         let tx = self.db().write_tx().await?;
+        if let Some(until) = shop.consent_until {
+            channels::save_consent_end(&tx, connection.id, until, now).await?;
+        }
         channels::unlock(&tx, connection.id, now).await?;
         if !connection.is_active() {
             inbox::take_up_pending(&tx, connection.merchant, connection.id, now).await?;
@@ -95,12 +228,35 @@ impl Sync {
     }
 }
 
-fn is_due(stored: &StoredCredentials, source: Source, now: Timestamp) -> bool {
-    if source != Source::Schedule {
-        return now.since(stored.refreshed_at) > JUST_RENEWED;
+/// Whether what is stored holds the very pair that was just traded for `tokens`.
+fn is_of_the_same_pair(stored: &Secrets, used: &Secrets, tokens: &Tokens) -> bool {
+    let mut names = tokens.secrets.iter().map(|(name, _)| name);
+    names.all(|name| stored.get(name) == used.get(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_the_same_by_every_name_that_is_renewed() {
+        let used = Secrets::of([("access", "a1"), ("refresh", "r1"), ("cipher", "c1")]);
+        let tokens = Tokens {
+            secrets: vec![
+                ("access".to_owned(), "a2".to_owned()),
+                ("refresh".to_owned(), "r2".to_owned()),
+            ],
+            expires_at: None,
+            refresh_expires_at: None,
+        };
+        let other = |name: &str, value: &str| {
+            let mut other = used.clone();
+            other.set(name, value);
+            is_of_the_same_pair(&other, &used, &tokens)
+        };
+
+        assert!(other("cipher", "c9"));
+        assert!(!other("refresh", "r9"));
+        assert!(!other("access", "a9"));
     }
-    stored.expires_at.is_some_and(|expires_at| {
-        let life = expires_at.since(stored.refreshed_at);
-        expires_at.since(now) <= life / 3
-    })
 }

@@ -51,7 +51,7 @@ pub async fn live(request: HttpRequest, state: web::Data<WebState>) -> HttpRespo
 
 /// Nobody signs in yet, so the books are shown on this machine only: not to other addresses, not through a
 /// proxy, and not to a page elsewhere that made a name of its own lead here.
-fn is_from_here(request: &HttpRequest) -> bool {
+pub(super) fn is_from_here(request: &HttpRequest) -> bool {
     let is_loopback = request
         .peer_addr()
         .is_some_and(|peer| peer.ip().is_loopback());
@@ -65,7 +65,7 @@ fn is_from_here(request: &HttpRequest) -> bool {
     is_loopback && !is_forwarded && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-fn not_from_here() -> HttpResponse {
+pub(super) fn not_from_here() -> HttpResponse {
     HttpResponse::Forbidden().body(
         "This page shows the books and has no sign-in yet: it opens on the machine that serves it only. \
          From elsewhere, make a tunnel: ssh -L 8080:127.0.0.1:8080 SERVER, then http://127.0.0.1:8080/\n",
@@ -110,7 +110,7 @@ async fn content(state: &WebState) -> Markup {
         @if overviews.is_empty() {
             section {
                 h2 { "No shop is connected yet" }
-                p { "Connect one with " code { "marketsink channel add" } ", or watch the demo: " code { "marketsink demo" } "." }
+                p { "Connect one with " code { "marketsink channel link" } " or " code { "marketsink channel add" } ", or watch the demo: " code { "marketsink demo" } "." }
             }
         }
         @for overview in &overviews { (merchant(overview, now)) }
@@ -179,6 +179,7 @@ fn channel(row: &ChannelRow, now: Timestamp) -> Markup {
             td {
                 span.state.(row.state) { (row.state) }
                 @if let Some(reason) = &row.state_reason { " " br; span.quiet { (reason) } }
+                @if let Some((what, days)) = row.ending { " " br; span.ending { (what) " ends in " (days) " days" } }
             }
             td data-label="last delivery" { @match row.last_delivery_at { Some(at) => (ago(at, now)), None => span.quiet { "none yet" } } }
             td data-label="last scans" {

@@ -1,7 +1,8 @@
-//! HTTP: the webhooks, the page at `/`, and whether we are well.
+//! HTTP: the webhooks, the page at `/`, connecting shops in the browser, and whether we are well.
 //!
 //! Handlers are thin: they turn a request into a question to a lower module and its answer into a response.
 
+mod connect;
 mod health;
 mod home;
 mod webhooks;
@@ -9,6 +10,7 @@ mod webhooks;
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::queue::Queue;
+use crate::sync::Sync;
 use actix_web::{App, HttpServer, dev::Server, middleware::DefaultHeaders, web};
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -22,7 +24,10 @@ const IDLE: Duration = Duration::from_secs(15);
 pub struct WebState {
     pub inbox: Arc<Inbox>,
     pub queue: Queue,
+    pub sync: Sync,
     pub clock: Clock,
+    /// How browsers and marketplaces reach us.
+    pub public_url: String,
     /// Longest body of a webhook, in bytes.
     pub body_limit: usize,
     /// Whether webhooks are taken here; pages and health always are.
@@ -53,7 +58,13 @@ pub fn server(
             .service(web::resource("/readyz").route(web::get().to(health::ready)))
             .service(web::resource("/").route(web::get().to(home::page)))
             .service(web::resource("/live").route(web::get().to(home::live)))
-            .service(web::resource("/assets/{name}").route(web::get().to(home::asset)));
+            .service(web::resource("/assets/{name}").route(web::get().to(home::asset)))
+            .service(web::resource("/connect/{marketplace}").route(web::get().to(connect::begin)))
+            .service(
+                web::resource("/connect/{marketplace}/callback")
+                    .route(web::get().to(connect::came_back))
+                    .route(web::post().to(connect::posted)),
+            );
         if state.ingest {
             app = app
                 .service(

@@ -75,7 +75,7 @@ async fn receive(
 }
 
 /// The whole body, or the status that says why not. Never more than `limit` bytes are held.
-async fn read_body(
+pub(super) async fn read_body(
     request: &HttpRequest,
     mut body: web::Payload,
     limit: usize,

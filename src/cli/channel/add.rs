@@ -1,9 +1,9 @@
-//! `channel add`: connecting a shop with what the merchant hands over.
+//! `channel add`: connecting a shop with what the merchant hands over; and how a connected shop is told.
 
 use super::{channel_json, find_marketplace, platform};
 use crate::accounts;
 use crate::cli::{
-    context::{Context, DEFAULT_TIME_ZONE},
+    context::Context,
     output::{say, say_json},
     secrets,
 };
@@ -13,22 +13,18 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::{Value, json};
 
-/// Connects a shop: asks it who it is, stores its secrets sealed, asks for its webhooks, and begins to read it
+/// Connects a shop with its keys: asks it who it is, stores them sealed, asks for its webhooks, and reads it
 ///
 /// Connecting a shop again replaces its secrets and unlocks it; its books, settings and webhook address stay.
+/// `marketsink channel needs` tells what each marketplace asks for, and which have a page for consenting instead.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What each marketplace asks for:
-  woocommerce  --url, and --secret consumer_key and consumer_secret: a REST API key with permission Read/Write
-  tiktok_shop  --secret access_token and refresh_token of the seller's authorization; the app's key and
-               secret are settings: tiktok_shop.app_key and tiktok_shop.app_secret
-
 Examples:
   marketsink channel add woocommerce --url https://shop.example.com \\
       --secret consumer_key=- --secret consumer_secret=-
   marketsink channel add tiktok_shop --secret access_token --secret refresh_token --outlet Main")]
 pub struct AddArgs {
-    /// woocommerce or tiktok_shop
+    /// Which one, as `marketsink channel needs` calls it
     marketplace: String,
     /// The shop's own address, where shops have one
     #[arg(long)]
@@ -47,7 +43,7 @@ pub struct AddArgs {
     #[arg(long, default_value = accounts::DEFAULT_OUTLET)]
     outlet: String,
     /// The merchant's time zone, used when the merchant is opened
-    #[arg(long, default_value = DEFAULT_TIME_ZONE)]
+    #[arg(long, default_value = accounts::DEFAULT_TIME_ZONE)]
     time_zone: String,
 }
 
@@ -87,13 +83,19 @@ pub(super) async fn add(context: &Context, args: AddArgs) -> anyhow::Result<()> 
         .connect(connect)
         .await
         .with_context(|| format!("the shop on {} was not connected", marketplace.name()))?;
+    say_shops(context, &connected)?;
+    app.close().await
+}
+
+/// Tells which shops were found and connected.
+pub(super) fn say_shops(context: &Context, connected: &[Connected]) -> anyhow::Result<()> {
     if context.json {
         let shops: Vec<Value> = connected.iter().map(connected_json).collect();
         say_json(&shops)?;
     } else {
         connected.iter().for_each(say_connected);
     }
-    app.close().await
+    Ok(())
 }
 
 fn connected_json(connected: &Connected) -> Value {
@@ -102,7 +104,12 @@ fn connected_json(connected: &Connected) -> Value {
         Err(error) => json!({"set_up": false, "error": error.to_string()}),
     };
     let channels: Vec<Value> = connected.channels.iter().map(channel_json).collect();
-    json!({"channels": channels, "webhook_url": connected.webhook_url, "webhooks": webhooks})
+    json!({
+        "channels": channels,
+        "webhook_url": connected.webhook_url,
+        "webhooks": webhooks,
+        "by_hand": connected.by_hand(),
+    })
 }
 
 fn say_connected(connected: &Connected) {
@@ -132,6 +139,9 @@ fn say_connected(connected: &Connected) {
                 "  scheduled scans find what webhooks miss; add the channel again to try once more",
             );
         }
+    }
+    if let Some(to_do) = connected.by_hand() {
+        say(format!("  by hand: {to_do}"));
     }
     say("its catalogue and latest orders are read as soon as `marketsink serve` runs");
 }

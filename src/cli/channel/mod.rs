@@ -1,7 +1,11 @@
 //! `channel`: connected shops.
 
 mod add;
+mod answer;
+mod calendar;
 mod change;
+mod link;
+mod needs;
 mod show;
 mod test;
 
@@ -10,23 +14,33 @@ use super::{
     output::{Table, dash, say_json},
 };
 use crate::channels::{self, Channel};
-use crate::marketplaces::{self, Marketplace};
+use crate::marketplaces::{self, Marketplace, ShopAddress};
 use add::AddArgs;
+use answer::AnswerArgs;
 use anyhow::anyhow;
+use calendar::CalendarArgs;
 use change::{RemoveArgs, SettingsArgs};
 use clap::{Args, Subcommand};
+use link::LinkArgs;
+use needs::NeedsArgs;
 use serde_json::{Value, json};
 use show::ShowArgs;
 use std::process::ExitCode;
 use test::TestArgs;
 
-/// Connected shops: add, list, show, test, change, remove
+/// Connected shops: connect, list, show, test, change, remove
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  marketsink channel list\n  marketsink help channel add")]
+#[command(
+    after_help = "Examples:\n  marketsink channel needs\n  marketsink channel list\n  marketsink help channel add"
+)]
 pub enum ChannelCommand {
+    Needs(NeedsArgs),
+    Link(LinkArgs),
+    Answer(AnswerArgs),
     Add(AddArgs),
     List(ListArgs),
     Show(ShowArgs),
+    Calendar(CalendarArgs),
     Test(TestArgs),
     Settings(SettingsArgs),
     Remove(RemoveArgs),
@@ -45,9 +59,13 @@ pub struct ListArgs {
 
 pub async fn run(context: &Context, command: ChannelCommand) -> anyhow::Result<ExitCode> {
     match command {
+        ChannelCommand::Needs(args) => needs::needs(context, &args)?,
+        ChannelCommand::Link(args) => return link::link(context, args).await,
+        ChannelCommand::Answer(args) => answer::answer(context, args).await?,
         ChannelCommand::Add(args) => add::add(context, args).await?,
         ChannelCommand::List(args) => list(context, &args).await?,
         ChannelCommand::Show(args) => show::show(context, &args).await?,
+        ChannelCommand::Calendar(_) => calendar::calendar(context).await?,
         ChannelCommand::Test(args) => return test::test(context, &args).await,
         ChannelCommand::Settings(args) => change::settings(context, args).await?,
         ChannelCommand::Remove(args) => change::remove(context, &args).await?,
@@ -60,9 +78,19 @@ fn find_marketplace(slug: &str) -> anyhow::Result<&'static dyn Marketplace> {
         let known: Vec<_> = marketplaces::all().iter().map(|m| m.slug()).collect();
         anyhow!(
             "no marketplace is called `{slug}`; there are {}",
-            known.join(" and ")
+            known.join(", ")
         )
     })
+}
+
+/// The command that connects this shop again.
+pub(super) fn again(channel: &Channel) -> String {
+    let (slug, connecting) = (channel.marketplace.slug(), channel.marketplace.connecting());
+    let how = if connecting.consent { "link" } else { "add" };
+    let url = channel.base_url.as_deref();
+    let url = url.filter(|_| connecting.address != ShopAddress::Shared);
+    let url = url.map_or_else(String::new, |url| format!(" --url {url}"));
+    format!("marketsink channel {how} {slug}{url}")
 }
 
 fn platform(channel: &Channel) -> &str {
@@ -103,7 +131,7 @@ async fn list(context: &Context, args: &ListArgs) -> anyhow::Result<()> {
                 note(channel),
             ]);
         }
-        table.say("no shop is connected; `marketsink help channel add` tells how");
+        table.say("no shop is connected; `marketsink channel needs` tells how");
     }
     session.close().await
 }

@@ -1,11 +1,11 @@
 //! `channel show`: everything there is to know about one channel.
 
-use super::{channel_json, platform};
+use super::{calendar::Line, channel_json, platform};
 use crate::catalog;
 use crate::channels::{self, Channel};
 use crate::cli::{
     context::{Context, Session},
-    output::{at_or_dash, dash, or_dash, say, say_json, yes_no},
+    output::{at, at_or_dash, dash, or_dash, say, say_json, yes_no},
 };
 use crate::domain::Timestamp;
 use crate::inbox;
@@ -31,6 +31,7 @@ pub(super) async fn show(context: &Context, args: &ShowArgs) -> anyhow::Result<(
         shown["listings"] = json!(facts.listings);
         shown["unlinked"] = json!(facts.unlinked);
         shown["last_scans"] = json!(facts.scans);
+        shown["calendar"] = facts.calendar.as_json(&channel);
         say_json(&shown)?;
     } else {
         facts.say(&channel);
@@ -46,6 +47,7 @@ struct Facts {
     unlinked: u64,
     /// Kind and time.
     scans: Vec<(String, String)>,
+    calendar: Line,
 }
 
 impl Facts {
@@ -55,7 +57,10 @@ impl Facts {
         let (listings, unlinked) = catalog::counts(db.read(), connection.id).await?;
         let scans = sync::last_scans(db, connection.id).await?;
         let ended = |scan: entity::scans::Model| (scan.kind, at_or_dash(scan.finished_at));
+        let dates = channels::calendar(db, connection.merchant).await?;
+        let dates = dates.get(&connection.id).copied();
         Ok(Self {
+            calendar: Line::of(&connection, dates, session.now()),
             webhook_url: sync::webhook_url(&context.settings.http.public_url, &connection),
             last_delivery_at: inbox::last_delivery_at(db, connection.id).await?,
             listings,
@@ -72,6 +77,10 @@ impl Facts {
             .map(|(kind, at)| format!("{kind} {at}"))
             .collect();
         let reason = channel.state_reason.as_deref();
+        let [access, refresh, consent] = self
+            .calendar
+            .ends()
+            .map(|end| end.map_or_else(dash, |end| at(end.micros())));
         let rows = [
             ("channel", channel.id.to_string()),
             ("name", channel.name.clone()),
@@ -88,6 +97,10 @@ impl Facts {
                     None => channel.state.as_str().to_owned(),
                 },
             ),
+            ("access token", access),
+            ("refresh token", refresh),
+            ("authorization", consent),
+            ("next", self.calendar.what_then.clone()),
             ("webhooks come to", self.webhook_url.clone()),
             ("last delivery", or_dash(self.last_delivery_at)),
             (

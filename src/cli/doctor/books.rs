@@ -3,8 +3,8 @@
 use super::finding::Finding;
 use crate::accounts;
 use crate::app;
-use crate::channels::{self, Channel, ChannelState, Sealer};
-use crate::cli::{context::Context, output::at};
+use crate::channels::{self, Channel, ChannelState, Ending, Sealer};
+use crate::cli::{channel::again, context::Context, output::at};
 use crate::db::Db;
 use crate::domain::{MerchantId, Timestamp};
 use crate::inbox::{self, Verdict};
@@ -32,6 +32,12 @@ pub async fn examine(
     for merchant in accounts::merchants(db).await? {
         let merchant = MerchantId(merchant.id);
         let all = channels::list(db, merchant, false).await?;
+        let dates = channels::calendar(db, merchant).await?;
+        for channel in all.iter().filter(|channel| channel.is_active()) {
+            let dates = dates.get(&channel.id);
+            let ending = dates.and_then(|dates| dates.expiry.ending(now));
+            findings.extend(ending.map(|ending| authorization(channel, &ending)));
+        }
         connections.extend(all.into_iter().filter(|channel| channel.parent.is_none()));
         examine_merchant(db, merchant, findings).await?;
     }
@@ -41,7 +47,7 @@ pub async fn examine(
         findings.push(Finding::warn(
             "channels",
             "no shop is connected",
-            "marketsink help channel add",
+            "marketsink channel needs",
         ));
         return Ok(());
     }
@@ -61,6 +67,22 @@ pub async fn examine(
         findings.push(standing(db, channel, now).await?);
     }
     Ok(())
+}
+
+/// An end that only the merchant can put off, and that is near.
+fn authorization(channel: &Channel, ending: &Ending) -> Finding {
+    let found = format!(
+        "the {} of {} ends at {} ({} days left)",
+        ending.of.as_str(),
+        channel.name,
+        at(ending.at.micros()),
+        ending.days_left
+    );
+    Finding::warn(
+        format!("authorization of channel {}", channel.id),
+        found,
+        format!("the merchant connects the shop again: {}", again(channel)),
+    )
 }
 
 async fn examine_merchant(
@@ -134,8 +156,8 @@ async fn jobs(db: &Db, now: Timestamp) -> anyhow::Result<Finding> {
 async fn secrets(db: &Db, sealer: &Sealer, channel: &Channel, now: Timestamp) -> Finding {
     let check = format!("secrets of channel {}", channel.id);
     let reconnect = format!(
-        "use the key that they were sealed with, or connect it again: marketsink channel add {}",
-        channel.marketplace.slug()
+        "use the key that they were sealed with, or connect it again: {}",
+        again(channel)
     );
     let stored = channels::credentials(db.read(), sealer, channel.id).await;
     let keys = channels::secrets_of_connection(db.read(), sealer, channel.id, now).await;
@@ -158,10 +180,7 @@ async fn standing(db: &Db, channel: &Channel, now: Timestamp) -> anyhow::Result<
                     .as_deref()
                     .unwrap_or("no reason is known")
             ),
-            format!(
-                "mend that and connect it again: marketsink channel add {}",
-                channel.marketplace.slug()
-            ),
+            format!("mend that and connect it again: {}", again(channel)),
         ));
     }
     let last_delivery = inbox::last_delivery_at(db, channel.id).await?;

@@ -3,6 +3,7 @@
 use crate::catalog;
 use crate::channels::{self, Channel};
 use crate::cli::{
+    channel::again,
     context::{Context, Session},
     output::{Table, at, dash, money, or_dash, say, say_json},
 };
@@ -359,9 +360,9 @@ impl Heard {
         }
         for channel in self.locked() {
             say(format!(
-                "  channel {} first has to be connected again: marketsink channel add {}",
+                "  channel {} first has to be connected again: {}",
                 channel.id,
-                channel.marketplace.slug()
+                again(channel)
             ));
         }
     }

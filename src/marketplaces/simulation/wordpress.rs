@@ -6,6 +6,7 @@
 //! Source: WordPress 6.9.1 `class-wp-date-query.php`, WooCommerce 10.5.2
 //! `class-wc-rest-authentication.php`, and a running site, read 2026-11-23.
 
+pub mod authorize;
 pub mod objects;
 
 use super::{Shop, SimRequest, SimResponse};

@@ -14,8 +14,9 @@ use super::{
 };
 use crate::domain::{Order, Product, RemoteId, Retry, Timestamp, Window};
 use crate::marketplaces::{
-    Access, MarketplaceError, OrderQuery, OrderSummary, Page, PageToken, PriceChange, ProductQuery,
-    ProductScope, PushOutcome, Result, ShopIdentity, StockLevel, Tokens, http::Request,
+    Access, Consent, ConsentAnswer, ConsentQuestion, MarketplaceError, OrderQuery, OrderSummary,
+    Page, PageToken, PriceChange, ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity,
+    StockLevel, Tokens, http::Request,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
@@ -23,14 +24,18 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::BTreeMap;
+use url::Url;
 
 const SHOPS: &str = "/authorization/202309/shops";
 const ORDER_SEARCH: &str = "/order/202309/orders/search";
 const ORDER_DETAIL: &str = "/order/202507/orders";
 const PRODUCT_SEARCH: &str = "/product/202502/products/search";
-const PRODUCTS: &str = "/product/202309/products";
+pub(super) const PRODUCTS: &str = "/product/202309/products";
 const WEBHOOKS: &str = "/event/202309/webhooks";
+const TOKEN_GET: &str = "/api/v2/token/get";
 const TOKEN_REFRESH: &str = "/api/v2/token/refresh";
+/// The name of the secret, and of the grant.
+const REFRESH_TOKEN: &str = "refresh_token";
 
 /// The signature of a request: the path, the pairs sorted by name and as they are before
 /// percent-encoding, and the body, between two copies of the secret that is also the key.
@@ -51,7 +56,7 @@ pub(super) fn sign(secret: &str, path: &str, query: &[(&str, String)], body: &[u
 }
 
 /// A call before it is signed.
-struct Call {
+pub(super) struct Call {
     method: Method,
     path: String,
     query: Vec<(&'static str, String)>,
@@ -70,7 +75,7 @@ impl Call {
     }
 
     /// A call on the shop of `access`.
-    fn of_shop(access: &Access, path: impl Into<String>) -> Result<Self> {
+    pub(super) fn of_shop(access: &Access, path: impl Into<String>) -> Result<Self> {
         let cipher = access.secrets.need(SLUG, "shop_cipher")?.to_owned();
         Ok(Self {
             query: vec![("shop_cipher", cipher)],
@@ -91,7 +96,7 @@ impl Call {
         }
     }
 
-    fn signed(mut self, access: &Access) -> Result<Request> {
+    pub(super) fn signed(mut self, access: &Access) -> Result<Request> {
         let secret = |name| access.secrets.need(SLUG, name);
         self.query.push(("app_key", secret("app_key")?.to_owned()));
         self.query
@@ -363,18 +368,45 @@ async fn push_product(
         .await
 }
 
-/// Unsigned, and with the secrets in the query: this address must never be printed.
-pub(super) async fn refresh(access: &Access) -> Result<Tokens> {
-    let mut url = access.auth.clone();
-    url.set_path(TOKEN_REFRESH);
-    for name in ["app_key", "app_secret", "refresh_token"] {
-        let secret = access.secrets.need(SLUG, name)?;
-        url.query_pairs_mut().append_pair(name, secret);
-    }
+/// The page takes no callback: it sends the browser to the one that the app's console has.
+pub(super) fn consent_page(access: &Access, question: &ConsentQuestion) -> Result<Url> {
+    let name = "service_id";
+    let service = access.secrets.get(name).ok_or(MarketplaceError::NotSet {
+        marketplace: SLUG,
+        name,
+    })?;
+    let mut url = access.consent.clone();
     url.query_pairs_mut()
-        .append_pair("grant_type", "refresh_token");
-    let answer = send::<TokenAnswer>(access, Request::get(url)).await;
-    let tokens = answer.map_err(|error| match error {
+        .append_pair("service_id", service)
+        .append_pair("state", &question.state);
+    Ok(url)
+}
+
+/// A refusal comes as `code=null` with an `error`.
+pub(super) async fn consent(access: &Access, answer: &ConsentAnswer) -> Result<Consent> {
+    let code = answer
+        .get("code")
+        .filter(|code| !matches!(*code, "" | "null"));
+    let code = code.ok_or(MarketplaceError::Declined { marketplace: SLUG })?;
+    let granted = ask_tokens(access, TOKEN_GET, "authorized_code", ("auth_code", code)).await?;
+    if granted.user_type.is_some_and(|kind| kind != 0) {
+        return Err(MarketplaceError::Refused {
+            marketplace: SLUG,
+            code: "user_type".to_owned(),
+            message: "this account is no seller's; agree with the seller's account".to_owned(),
+        });
+    }
+    // The refresh token lives as long as the consent: one end, told with every renewal.
+    Ok(Consent {
+        tokens: granted.into(),
+        until: None,
+    })
+}
+
+pub(super) async fn refresh(access: &Access) -> Result<Tokens> {
+    let token = access.secrets.need(SLUG, REFRESH_TOKEN)?;
+    let answer = ask_tokens(access, TOKEN_REFRESH, REFRESH_TOKEN, (REFRESH_TOKEN, token)).await;
+    answer.map(Tokens::from).map_err(|error| match error {
         // Whatever else it says of a refresh token, only a new consent gives another.
         MarketplaceError::Refused { code, message, .. } => MarketplaceError::Unauthorized {
             marketplace: SLUG,
@@ -385,15 +417,24 @@ pub(super) async fn refresh(access: &Access) -> Result<Tokens> {
             reason: "the refresh token expired".to_owned(),
         },
         error => error,
-    })?;
-    Ok(Tokens {
-        secrets: vec![
-            ("access_token".to_owned(), tokens.access_token),
-            ("refresh_token".to_owned(), tokens.refresh_token),
-        ],
-        expires_at: Some(Timestamp::from_secs(tokens.access_token_expire_in)),
-        refresh_expires_at: None,
     })
+}
+
+/// Unsigned, and with the secrets in the query: this address must never be printed.
+async fn ask_tokens(
+    access: &Access,
+    path: &str,
+    grant: &str,
+    (name, value): (&str, &str),
+) -> Result<TokenAnswer> {
+    let mut url = access.auth.clone();
+    url.set_path(path);
+    url.query_pairs_mut()
+        .append_pair("app_key", access.secrets.need(SLUG, "app_key")?)
+        .append_pair("app_secret", access.secrets.need(SLUG, "app_secret")?)
+        .append_pair(name, value)
+        .append_pair("grant_type", grant);
+    send(access, Request::get(url)).await
 }
 
 pub(super) async fn subscribe(access: &Access, address: &str) -> Result<Vec<String>> {
@@ -422,78 +463,4 @@ pub(super) async fn subscribe(access: &Access, address: &str) -> Result<Vec<Stri
         });
     }
     Ok(changed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Clock;
-    use crate::marketplaces::{
-        simulation::{
-            Simulator,
-            bridge::{access_to, answer_to},
-        },
-        tiktok_shop::{TikTokShopSimulator as Simulated, tests::fixture},
-    };
-    use std::time::Duration;
-
-    const NOW: Timestamp = Timestamp::from_secs(1_795_400_000);
-
-    #[test]
-    fn every_known_request_is_signed_as_its_source_says() {
-        for vector in fixture("vectors")["requests"].as_array().unwrap() {
-            let query = vector["query"].as_object().unwrap().iter();
-            let query: Vec<_> = query
-                .map(|(n, v)| (n.as_str(), v.as_str().unwrap().to_owned()))
-                .collect();
-            let text = |name: &str| vector[name].as_str().unwrap_or_default();
-
-            let signature = sign(
-                text("app_secret"),
-                text("path"),
-                &query,
-                text("body").as_bytes(),
-            );
-
-            assert_eq!(signature, text("signature"), "{}", text("name"));
-        }
-    }
-
-    #[test]
-    fn what_is_signed_for_another_time_shop_or_token_is_refused() {
-        let mut shop = Simulated.open_shop(7, "Toko Contoh", NOW);
-        let good = access_to(&Simulated, &shop, NOW);
-        let mut ask = |access: &Access, now| -> Result<Value> {
-            let call = Call::of_shop(access, format!("{PRODUCTS}/1"))?.signed(access)?;
-            read_answer(&answer_to(&Simulated, &mut shop, call, now), now)
-        };
-        let with = |name: &str, value: &str| {
-            let mut changed = good.clone();
-            changed.secrets.set(name, value);
-            changed
-        };
-        let code = |answer: Result<Value>| match answer {
-            Err(MarketplaceError::Refused { code, .. }) => code,
-            other => format!("{other:?}").split([' ', '(']).take(2).collect(),
-        };
-
-        assert_eq!(code(ask(&good, NOW)), "ErrNotFound");
-        assert_eq!(code(ask(&good, NOW + Duration::from_secs(301))), "36009004");
-        assert_eq!(code(ask(&good, NOW - Duration::from_secs(31))), "36009004");
-        assert_eq!(code(ask(&with("app_secret", "other"), NOW)), "106001");
-        assert_eq!(
-            code(ask(&with("shop_cipher", "other"), NOW)),
-            "ErrUnauthorized"
-        );
-        assert_eq!(
-            code(ask(&with("access_token", "other"), NOW)),
-            "ErrTokenExpired"
-        );
-        let long_after = NOW + Duration::from_secs(8 * 86_400);
-        let late = Access {
-            clock: Clock::standing(long_after),
-            ..good.clone()
-        };
-        assert_eq!(code(ask(&late, long_after)), "ErrTokenExpired");
-    }
 }

@@ -21,11 +21,11 @@ use mapping::with_id;
 pub use simulator::TikTokShopSimulator;
 
 use super::{
-    Access, Connecting, DeliveryKey, Handed, Limits, Malformed, Marketplace, MarketplaceError,
-    OrderQuery, OrderSummary, Page, Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery,
-    Rejected, Result, Secrets, ShopAddress, ShopIdentity, StockLevel, Subscribing, Tokens,
-    VerifiedDelivery, WebhookAddress, WebhookKey, WebhookKeys, http::Response,
-    simulation::Simulator,
+    Access, Connecting, Consent, ConsentAnswer, ConsentQuestion, DeliveryKey, Handed, Limits,
+    Malformed, Marketplace, MarketplaceError, OrderQuery, OrderSummary, Page, Platform,
+    PriceChange, ProductQuery, PushOutcome, RawDelivery, Rejected, Result, Secrets, ShopAddress,
+    ShopIdentity, StockLevel, Subscribing, Tokens, VerifiedDelivery, WebhookAddress, WebhookKey,
+    WebhookKeys, http::Response, simulation::Simulator,
 };
 use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
 use async_trait::async_trait;
@@ -91,7 +91,7 @@ static CONNECTING: Connecting = Connecting {
         ),
         Handed::needed("refresh_token", "the same answer"),
     ],
-    consent: false,
+    consent: true,
 };
 
 #[async_trait]
@@ -144,6 +144,14 @@ impl Marketplace for TikTokShop {
 
     fn parse(&self, delivery: &VerifiedDelivery) -> std::result::Result<Vec<Event>, Malformed> {
         webhook::parse(delivery)
+    }
+
+    fn consent_page(&self, access: &Access, question: &ConsentQuestion) -> Result<url::Url> {
+        client::consent_page(access, question)
+    }
+
+    async fn consent(&self, access: &Access, answer: &ConsentAnswer) -> Result<Consent> {
+        client::consent(access, answer).await
     }
 
     async fn shops(&self, access: &Access) -> Result<Vec<ShopIdentity>> {
@@ -371,6 +379,24 @@ struct TokenAnswer {
     access_token: String,
     access_token_expire_in: i64,
     refresh_token: String,
+    /// The end of the time for which the seller consented.
+    refresh_token_expire_in: Option<i64>,
+    /// 0 is a seller; others have no shops.
+    user_type: Option<i64>,
+}
+
+impl From<TokenAnswer> for Tokens {
+    fn from(answer: TokenAnswer) -> Self {
+        let end = answer.refresh_token_expire_in.filter(|secs| *secs > 0);
+        Self {
+            secrets: vec![
+                ("access_token".to_owned(), answer.access_token),
+                ("refresh_token".to_owned(), answer.refresh_token),
+            ],
+            expires_at: Some(Timestamp::from_secs(answer.access_token_expire_in)),
+            refresh_expires_at: end.map(Timestamp::from_secs),
+        }
+    }
 }
 
 /// Where one kind of webhook is sent.

@@ -15,8 +15,8 @@ use crate::domain::{Currency, Money, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::{
     Secrets,
     simulation::{
-        Shop, ShopChange, Signing, SimDelivery, SimProduct, SimRequest, SimResponse, Simulator,
-        Subscription, keyset_page,
+        Shop, ShopChange, Signing, SimDelivery, SimOrder, SimProduct, SimRequest, SimResponse,
+        Simulator, Subscription, consenting, keyset_page,
     },
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -27,6 +27,7 @@ use std::time::Duration;
 /// Invented, and the same for all shops: they belong to the app.
 const APP_KEY: &str = "6msinksim01";
 const APP_SECRET: &str = "0badc0de5eed1e55c0ffee00feedfacecafe0001";
+const SERVICE_ID: &str = "7431000000000000001";
 const TOKEN_LIFE: Duration = Duration::from_secs(7 * 86_400);
 /// Source: the page of each search, 10,000 rows.
 const RESULT_CAP: usize = 10_000;
@@ -55,12 +56,11 @@ impl Simulator for TikTokShopSimulator {
         shop.secrets = Secrets::of([
             ("app_key", APP_KEY),
             ("app_secret", APP_SECRET),
+            ("service_id", SERVICE_ID),
             ("access_token", &format!("ROW_sim{seed:06}a+/")),
             ("refresh_token", &format!("ROW_sim{seed:06}r+/")),
             ("shop_cipher", &format!("ROW_sim{seed:06}/cipher+==")),
         ]);
-        shop.memory
-            .insert("auth_code".to_owned(), format!("ROW_simcode{seed:06}"));
         shop.token_expires_at = Some(now + TOKEN_LIFE);
         shop
     }
@@ -71,6 +71,10 @@ impl Simulator for TikTokShopSimulator {
 
     fn answer(&self, shop: &mut Shop, request: &SimRequest, now: Timestamp) -> SimResponse {
         let answer = match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/" | "/open/authorize") => match agree(shop, request, now) {
+                Ok(page) => return page,
+                Err(refusal) => Err(refusal),
+            },
             ("GET", "/api/v2/token/get") => exchange_code(shop, request, now),
             ("GET", "/api/v2/token/refresh") => rotate_tokens(shop, request, now),
             _ => check(shop, request, now).and_then(|()| route(shop, request, now)),
@@ -79,9 +83,8 @@ impl Simulator for TikTokShopSimulator {
             Ok(data) => (200, 0, "Success", data),
             Err((code, message)) => (status_of(code), code, message, Value::Null),
         };
-        let request_id = format!("{}SIM", now.micros());
-        let body =
-            json!({"code": code, "message": message, "request_id": request_id, "data": data});
+        let mut body = json!({"code": code, "message": message, "data": data});
+        body["request_id"] = format!("{}SIM", now.micros()).into();
         SimResponse::json(status, &body)
     }
 
@@ -138,14 +141,12 @@ impl Simulator for TikTokShopSimulator {
     }
 
     fn rate_limited(&self, retry_after: Option<Duration>) -> SimResponse {
-        let message = "Request rate limit exceeded.";
-        let body =
-            json!({"code": 36_009_002, "message": message, "request_id": "SIM", "data": null});
-        let response = SimResponse::json(429, &body);
-        match retry_after {
-            Some(wait) => response.header("retry-after", wait.as_secs().to_string()),
-            None => response,
+        let body = json!({"code": 36_009_002, "message": "Too fast.", "request_id": "SIM"});
+        let mut response = SimResponse::json(429, &body);
+        if let Some(wait) = retry_after {
+            response = response.header("retry-after", wait.as_secs().to_string());
         }
+        response
     }
 }
 
@@ -177,17 +178,28 @@ fn is_app(shop: &Shop, request: &SimRequest, grant: &str) -> bool {
         && request.param("grant_type") == Some(grant)
 }
 
+/// The seller agrees at once. The browser goes where the app's console says, and old grudges are forgotten.
+fn agree(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Result<SimResponse, Refusal> {
+    let callback = shop.memory.get(consenting::CALLBACK).cloned();
+    let known = request.param("service_id") == Some(secret(shop, "service_id"));
+    let (true, Some(callback)) = (known, callback) else {
+        return Err((36_004_001, "The service or its redirect URL is unknown."));
+    };
+    shop.memory.remove("deauthorized");
+    let code = consenting::issue_code(shop, now);
+    let state = request.param("state").unwrap_or_default();
+    let pairs = [("app_key", APP_KEY), ("code", &code), ("state", state)];
+    consenting::send_back(&callback, &pairs).ok_or(MISSING_FIELD)
+}
+
 /// A code is good once.
 fn exchange_code(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Answer {
-    let code = shop.memory.get("auth_code").map(String::as_str);
-    if !is_app(shop, request, "authorized_code")
-        || code.is_none()
-        || request.param("auth_code") != code
+    if is_app(shop, request, "authorized_code")
+        && consenting::take_code(shop, request.param("auth_code"), now)
     {
-        return Err((36_004_004, "The auth code is invalid or was used."));
+        return Ok(new_tokens(shop, now));
     }
-    shop.memory.remove("auth_code");
-    Ok(new_tokens(shop, now))
+    Err((36_004_004, "The auth code is invalid or was used."))
 }
 
 /// The old refresh token is dead afterwards.
@@ -205,10 +217,10 @@ fn new_tokens(shop: &mut Shop, now: Timestamp) -> Value {
         let next = hex::encode(Sha256::digest(secret(shop, name)));
         shop.secrets.set(name, format!("ROW_{}", &next[..24]));
     }
-    let expires_at = now + TOKEN_LIFE;
-    shop.token_expires_at = Some(expires_at);
+    shop.token_expires_at = Some(now + TOKEN_LIFE);
     json!({
-        "access_token": secret(shop, "access_token"), "access_token_expire_in": expires_at.secs(),
+        "access_token": secret(shop, "access_token"),
+        "access_token_expire_in": (now + TOKEN_LIFE).secs(),
         "refresh_token": secret(shop, "refresh_token"),
         "refresh_token_expire_in": (now + Duration::from_secs(365 * 86_400)).secs(),
         "open_id": "7010736057180300001", "seller_name": shop.name, "seller_base_region": "ID",
@@ -377,15 +389,9 @@ fn search_orders(shop: &mut Shop, request: &SimRequest, body: &Value, now: Times
                 .as_str()
                 .is_none_or(|word| word == order_status(order.status))
     });
-    let rows = wanted.map(|order| {
-        let at = if by_update {
-            order.updated_at
-        } else {
-            order.placed_at
-        };
-        (format!("{:012}-{}", at.secs(), order.id), order.id.clone())
-    });
-    let rows = rows.collect();
+    let time = |o: &SimOrder| if by_update { o.updated_at } else { o.placed_at };
+    let key = |order: &SimOrder| format!("{:012}-{}", time(order).secs(), order.id);
+    let rows = wanted.map(|order| (key(order), order.id.clone())).collect();
     page(shop, request, "orders", rows, |shop, id| {
         shop.order_as_shown(id, now)
             .map(|order| word_order(shop, order))
@@ -468,10 +474,8 @@ fn read_quantity(inventory: &Value) -> Result<i64, Refusal> {
     let [row] = rows.unwrap_or_default() else {
         return Err((12_019_028, "warehouse list incomplete"));
     };
-    if row["warehouse_id"]
-        .as_str()
-        .is_some_and(|id| id != WAREHOUSE)
-    {
+    let warehouse = row["warehouse_id"].as_str();
+    if warehouse.is_some_and(|id| id != WAREHOUSE) {
         return Err((12_019_028, "warehouse unknown"));
     }
     let quantity = row["quantity"]

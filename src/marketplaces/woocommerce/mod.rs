@@ -17,10 +17,10 @@ mod webhook;
 
 use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
 use crate::marketplaces::{
-    Access, Acknowledgement, Connecting, DeliveryKey, Handed, Limits, Malformed, Marketplace,
-    MarketplaceError, OrderQuery, OrderSummary, Page, Platform, PriceChange, ProductQuery,
-    PushOutcome, RawDelivery, Rejected, Result, ShopAddress, ShopIdentity, StockLevel, Subscribing,
-    VerifiedDelivery, WebhookAddress, WebhookKeys,
+    Access, Acknowledgement, Connecting, Consent, ConsentAnswer, ConsentQuestion, DeliveryKey,
+    Handed, Limits, Malformed, Marketplace, MarketplaceError, OrderQuery, OrderSummary, Page,
+    Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery, Rejected, Result, ShopAddress,
+    ShopIdentity, StockLevel, Subscribing, Tokens, VerifiedDelivery, WebhookAddress, WebhookKeys,
     http::{
         Response,
         lenient::{self, text},
@@ -78,7 +78,7 @@ static CONNECTING: Connecting = Connecting {
         ),
         Handed::needed("consumer_secret", "shown once, beside the consumer key"),
     ],
-    consent: false,
+    consent: true,
 };
 
 #[async_trait]
@@ -127,6 +127,14 @@ impl Marketplace for WooCommerce {
         webhook::parse(delivery)
     }
 
+    fn consent_page(&self, access: &Access, question: &ConsentQuestion) -> Result<url::Url> {
+        consent_page(access, question)
+    }
+
+    async fn consent(&self, _access: &Access, answer: &ConsentAnswer) -> Result<Consent> {
+        consent(answer)
+    }
+
     async fn shops(&self, access: &Access) -> Result<Vec<ShopIdentity>> {
         client::shops(access).await
     }
@@ -162,6 +170,69 @@ impl Marketplace for WooCommerce {
     fn simulator(&self) -> &'static dyn Simulator {
         &WooCommerceSimulator
     }
+}
+
+/// The store's own page. It posts the keys to `callback_url`, and then sends the browser to `return_url`; both
+/// carry our state, and come back with it, as does `user_id`.
+///
+/// Source: WooCommerce 10.5.2 `includes/class-wc-auth.php`, read 2026-11-24.
+fn consent_page(access: &Access, question: &ConsentQuestion) -> Result<url::Url> {
+    let mut callback = question.callback.clone();
+    if access.api.scheme() == "https" && callback.scheme() != "https" {
+        let why = "stores hand their keys to https addresses only; set http.public_url to one";
+        return Err(refused("callback_url", why));
+    }
+    callback
+        .query_pairs_mut()
+        .append_pair("state", &question.state);
+    let mut url = access.api.clone();
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&format!("{path}/wc-auth/v1/authorize"));
+    url.set_fragment(None);
+    url.query_pairs_mut().clear().extend_pairs([
+        ("app_name", "marketsink"),
+        ("scope", "read_write"),
+        ("user_id", &question.state),
+        ("return_url", callback.as_str()),
+        ("callback_url", callback.as_str()),
+    ]);
+    Ok(url)
+}
+
+/// Keys that the store posted. The browser that comes back afterwards brings none.
+fn consent(answer: &ConsentAnswer) -> Result<Consent> {
+    let keys = answer
+        .get("consumer_key")
+        .zip(answer.get("consumer_secret"));
+    let Some((key, secret)) = keys else {
+        return Err(match answer.get("success") {
+            Some("1") => refused(
+                "no_keys",
+                "the store says that it agreed, and its keys did not come; can it reach our address?",
+            ),
+            _ => MarketplaceError::Declined { marketplace: NAME },
+        });
+    };
+    if answer.get("user_id") != answer.get("state") {
+        return Err(refused("user_id", "the keys belong to another link"));
+    }
+    if answer.get("key_permissions") != Some("read_write") {
+        return Err(refused(
+            "key_permissions",
+            "the keys may not read and write",
+        ));
+    }
+    let secrets = [("consumer_key", key), ("consumer_secret", secret)];
+    Ok(Consent {
+        tokens: Tokens {
+            secrets: secrets
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            expires_at: None,
+            refresh_expires_at: None,
+        },
+        until: None,
+    })
 }
 
 /// The JSON of a success; anything else as the error that it is.
@@ -267,229 +338,4 @@ fn example(name: &str) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Currency, Money, ProductState, Window};
-    use crate::marketplaces::{
-        ProductScope,
-        simulation::{loopback, wordpress::objects},
-    };
-    use simulator::tests::{NOW, TEA, WOO, order, store};
-
-    fn idr() -> Currency {
-        Currency::from_code("IDR").unwrap()
-    }
-
-    fn read(status: u16, body: &str) -> Result<Value> {
-        let response = Response {
-            status,
-            headers: [("retry-after".parse().unwrap(), "7".parse().unwrap())]
-                .into_iter()
-                .collect(),
-            body: body.to_owned().into(),
-        };
-        read_answer(&response, Timestamp::EPOCH)
-    }
-
-    #[test]
-    fn answers_that_are_no_json_say_whether_to_try_again() {
-        let page = "<html>maintenance</html>";
-
-        let wait = Some(Duration::from_secs(7));
-        assert!(
-            matches!(read(429, page), Err(MarketplaceError::RateLimited { retry_after, .. }) if retry_after == wait)
-        );
-        assert!(matches!(
-            read(503, page),
-            Err(MarketplaceError::Unavailable { .. })
-        ));
-        assert!(matches!(
-            read(403, page),
-            Err(MarketplaceError::Unreadable { .. })
-        ));
-        assert!(matches!(
-            read(301, page),
-            Err(MarketplaceError::Refused { .. })
-        ));
-        assert_eq!(read(200, "<b>Notice</b>: x\n[]"), Ok(Value::Array(vec![])));
-    }
-
-    #[test]
-    fn error_codes_decide_and_messages_do_not() {
-        let coded = |status, code: &str| read(status, &format!("{{\"code\":\"{code}\"}}"));
-
-        assert!(matches!(
-            coded(401, "woocommerce_rest_cannot_view"),
-            Err(MarketplaceError::Unauthorized { .. })
-        ));
-        assert!(matches!(
-            coded(404, "rest_no_route"),
-            Err(MarketplaceError::Unavailable { .. })
-        ));
-        assert!(matches!(
-            coded(404, "woocommerce_rest_shop_order_invalid_id"),
-            Err(MarketplaceError::NotFound { .. })
-        ));
-        assert!(matches!(
-            coded(400, "rest_invalid_param"),
-            Err(MarketplaceError::Refused { .. })
-        ));
-    }
-
-    #[test]
-    fn products_and_variations_become_listings() {
-        let simple = mapping::product(&example("product_simple.json"), &[], idr()).unwrap();
-        let variations = example("variations.json");
-        let variations = variations.as_array().unwrap();
-        let variable =
-            mapping::product(&example("product_variable.json"), variations, idr()).unwrap();
-
-        assert_eq!(
-            (&simple.variants[0].remote_id, simple.variants[0].quantity),
-            (&simple.remote_id, Some(7))
-        );
-        assert_eq!(variable.version.to_string(), "2026-11-23T03:21:00Z");
-        let rows = variable.variants.iter().map(|v| {
-            let target =
-                mapping::Target::of(v.push_ref.as_deref(), &variable.remote_id, &v.remote_id);
-            let price = v.price.map(|price| price.minor);
-            (v.seller_sku.as_deref(), v.quantity, price, v.state, target)
-        });
-        let (active, own) = (ProductState::Active, mapping::Target::Variation);
-        let expected = [
-            (
-                Some("KOPI-GAYO-250"),
-                Some(38),
-                Some(9_800_000),
-                active,
-                own,
-            ),
-            (None, Some(12), None, active, mapping::Target::Parent),
-            (
-                Some("KOPI-5"),
-                None,
-                Some(9_800_000),
-                ProductState::Inactive,
-                own,
-            ),
-            (Some("KOPI-100"), Some(2), Some(9_800_000), active, own),
-        ];
-        assert_eq!(rows.collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn a_pushed_quantity_that_the_store_ignored_is_an_error() {
-        let answer = example("batch_products.json");
-        let outcomes: Vec<_> = (0..5)
-            .map(|at| mapping::stock_outcome(&answer["update"][at], 5))
-            .collect();
-
-        let refused_as = |at: usize, wanted: &str| matches!(&outcomes[at], Err(MarketplaceError::Refused { code, .. }) if code == wanted);
-        assert_eq!(outcomes[0], Ok(()));
-        assert!(refused_as(1, "stock_not_managed"));
-        assert!(matches!(
-            outcomes[2],
-            Err(MarketplaceError::NotFound { .. })
-        ));
-        assert!(refused_as(3, "stock_of_parent"));
-        assert!(matches!(
-            outcomes[4],
-            Err(MarketplaceError::Unreadable { .. })
-        ));
-    }
-
-    #[tokio::test]
-    async fn the_client_reads_what_the_store_holds() {
-        let shop = store();
-        let access = loopback::host(&WooCommerceSimulator, &shop, NOW).await;
-        let early = order(&shop, "104", 2, NOW - Duration::from_secs(60));
-        let last = order(&shop, "102", 1, NOW);
-        let window = Window {
-            from: NOW - Duration::from_secs(60),
-            to: NOW,
-        };
-        let unknown = RemoteId::from("9");
-
-        let shops = WOO.shops(&access).await.unwrap();
-        let page = WOO
-            .orders(&access, &OrderQuery { window, page: None })
-            .await
-            .unwrap();
-        let asked = [early.clone(), unknown, last];
-        let orders = WOO.orders_by_id(&access, &asked).await.unwrap();
-        let scope = ProductScope::Full;
-        let products = WOO
-            .products(&access, &ProductQuery { scope, page: None })
-            .await
-            .unwrap();
-        let parents = WOO
-            .products_by_id(&access, &["105".into(), "9".into()])
-            .await
-            .unwrap();
-
-        assert_eq!(shops[0].remote_id.as_str(), "https://store-7.example.com");
-        let ids: Vec<_> = page.items.iter().map(|order| &order.remote_id).collect();
-        assert_eq!(ids, [&early]);
-        assert_eq!(orders.len(), 2);
-        assert_eq!(orders[0].lines[0].variant_id.as_str(), "104");
-        assert_eq!(orders[1].lines[0].variant_id.as_str(), TEA);
-        let variants = products.items.iter().flat_map(|product| &product.variants);
-        let shown: Vec<_> = variants
-            .map(|v| (v.remote_id.as_str(), v.quantity))
-            .collect();
-        assert_eq!(shown, [(TEA, Some(6)), ("104", Some(3)), ("105", Some(5))]);
-        assert_eq!(parents, products.items[1..]);
-        assert_eq!(
-            (
-                parents[0].title.as_str(),
-                &parents[0].variants[1].seller_sku
-            ),
-            ("Kopi & Gula", &None)
-        );
-    }
-
-    #[tokio::test]
-    async fn pushes_change_the_store_and_say_where_they_did_not() {
-        let shop = store();
-        shop.lock()
-            .unwrap()
-            .memory
-            .insert(format!("{}105", objects::UNCOUNTED), String::new());
-        let access = loopback::host(&WooCommerceSimulator, &shop, NOW).await;
-        let level = |product: &str, variant: &str| StockLevel {
-            product_id: product.into(),
-            variant_id: variant.into(),
-            quantity: 3,
-            push_ref: None,
-        };
-        let price = PriceChange {
-            product_id: TEA.into(),
-            variant_id: TEA.into(),
-            price: Money {
-                minor: 1_300_050,
-                currency: shop.lock().unwrap().currency,
-            },
-            push_ref: None,
-        };
-
-        let levels = [
-            level("103", "104"),
-            level(TEA, TEA),
-            level("103", "105"),
-            level("8", "8"),
-        ];
-        let pushed = WOO.set_stock(&access, &levels).await.unwrap();
-        let priced = WOO.set_price(&access, &[price]).await.unwrap();
-
-        assert_eq!((&pushed[0], &pushed[1]), (&Ok(()), &Ok(())));
-        assert!(
-            matches!(&pushed[2], Err(MarketplaceError::Refused { code, .. }) if code == "stock_not_managed")
-        );
-        assert!(matches!(&pushed[3], Err(MarketplaceError::NotFound { .. })));
-        assert_eq!(priced, [Ok(())]);
-        let shop = shop.lock().unwrap();
-        let held = ["102", "104", "105"].map(|id| shop.variant(&id.into()).unwrap().quantity);
-        assert_eq!(held, [3, 3, 5]);
-        assert_eq!(shop.variant(&"102".into()).unwrap().price.minor, 1_300_050);
-    }
-}
+mod tests;

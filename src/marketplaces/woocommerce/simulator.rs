@@ -12,7 +12,7 @@ use crate::marketplaces::{
     simulation::{
         Shop, ShopChange, Signing, SimDelivery, SimRequest, SimResponse, Simulator, Subscription,
         wordpress::{
-            self, Row, error,
+            self, Row, authorize, error,
             objects::{
                 hook_json, is_counted, order_json, order_rows, product_json, product_rows,
                 variation_json, variation_rows,
@@ -58,7 +58,18 @@ impl Simulator for WooCommerceSimulator {
     }
 
     fn answer(&self, shop: &mut Shop, request: &SimRequest, now: Timestamp) -> SimResponse {
+        if authorize::is_page(request) {
+            return authorize::page(shop, request, now);
+        }
         answer(shop, request, now).unwrap_or_else(|refusal| refusal)
+    }
+
+    fn hand_over(&self, shop: &mut Shop) -> Option<SimDelivery> {
+        authorize::hand_over(shop)
+    }
+
+    fn handed_over(&self, shop: &mut Shop, success: bool) -> Option<SimResponse> {
+        authorize::handed_over(shop, success)
     }
 
     fn webhooks(&self, shop: &mut Shop, change: &ShopChange, now: Timestamp) -> Vec<SimDelivery> {
