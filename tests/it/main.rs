@@ -4,6 +4,7 @@
 mod architecture;
 mod catalog;
 mod cli;
+mod connecting;
 mod contract;
 mod db;
 mod queue;

@@ -32,6 +32,9 @@ pub async fn examine(
     for merchant in accounts::merchants(db).await? {
         let merchant = MerchantId(merchant.id);
         let all = channels::list(db, merchant, false).await?;
+        let is_locked = all
+            .iter()
+            .any(|channel| channel.state == ChannelState::Locked);
         let dates = channels::calendar(db, merchant).await?;
         for channel in all.iter().filter(|channel| channel.is_active()) {
             let dates = dates.get(&channel.id);
@@ -39,7 +42,7 @@ pub async fn examine(
             findings.extend(ending.map(|ending| authorization(channel, &ending)));
         }
         connections.extend(all.into_iter().filter(|channel| channel.parent.is_none()));
-        examine_merchant(db, merchant, findings).await?;
+        examine_merchant(db, merchant, is_locked, findings).await?;
     }
     findings.push(clock(db, &connections, now).await?);
     findings.push(jobs(db, now).await?);
@@ -88,11 +91,14 @@ fn authorization(channel: &Channel, ending: &Ending) -> Finding {
 async fn examine_merchant(
     db: &Db,
     merchant: MerchantId,
+    is_locked: bool,
     findings: &mut Vec<Finding>,
 ) -> anyhow::Result<()> {
     for (verdict, n) in inbox::counts_by_verdict(db, merchant).await? {
         let (found, to_do) = match Verdict::parse(&verdict) {
             Some(Verdict::Accepted | Verdict::Ignored) => continue,
+            // They were taken up when the channel was connected again; how they came in stays.
+            Some(Verdict::Parked) if !is_locked => continue,
             Some(Verdict::UnknownChannel) => (
                 format!("{n} were signed rightly for a shop that is not connected"),
                 "connect the shop, or remove its webhooks at the marketplace",
