@@ -7,10 +7,10 @@
 //! The nearer of the last two is warned of 14, 7 and 1 days ahead, once each: what was said is kept beside the
 //! credentials, so that neither a restart nor a second process says it again.
 
-use super::ChannelError;
+use super::{Channel, ChannelError, Sealer, StoredCredentials};
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, Timestamp};
-use entity::credentials;
+use entity::{channels, credentials};
 use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::Expr,
@@ -26,6 +26,8 @@ const SAME: Duration = Duration::from_secs(3_600);
 /// However near its end a refresh token is, it is not renewed more often for that.
 const BETWEEN_RENEWALS: Duration = Duration::from_secs(12 * 3_600);
 const LIST_LIMIT: u64 = 10_000;
+/// What every adapter calls the secret that renews the others.
+const REFRESH_TOKEN: &str = "refresh_token";
 
 /// When what a channel lives on ends; `None`: it does not, or nobody said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -191,6 +193,39 @@ pub async fn is_warning_due(db: &Db, id: ChannelId, now: Timestamp) -> Result<bo
     }))
 }
 
+/// The connections that live on this refresh token, `of` itself first: a consent may open several shops, and
+/// where each renewal gives another refresh token, one renewal must serve them all.
+pub async fn sharing(
+    db: &Db,
+    sealer: &Sealer,
+    of: &Channel,
+    stored: StoredCredentials,
+) -> Result<Vec<(ChannelId, StoredCredentials)>, ChannelError> {
+    let token = stored.secrets.get(REFRESH_TOKEN).map(str::to_owned);
+    let mut sharing = vec![(of.id, stored)];
+    let Some(token) = token else {
+        return Ok(sharing);
+    };
+    let others = channels::Entity::of_merchant(of.merchant.0)
+        .filter(channels::Column::Marketplace.eq(of.marketplace.slug()))
+        .filter(channels::Column::ParentId.is_null())
+        .filter(channels::Column::Id.ne(of.id.0))
+        .order_by_asc(channels::Column::Id)
+        .limit(LIST_LIMIT)
+        .all(db.read())
+        .await?;
+    for other in others {
+        let id = ChannelId(other.id);
+        // Those that do not open concern their own channel.
+        if let Ok(Some(other)) = super::credentials(db.read(), sealer, id).await
+            && other.secrets.get(REFRESH_TOKEN) == Some(&token)
+        {
+            sharing.push((id, other));
+        }
+    }
+    Ok(sharing)
+}
+
 /// Takes the right to renew the tokens of this version until `until`. False when another has it, or when they
 /// are of another version by now.
 pub async fn begin_renewal(
@@ -217,13 +252,13 @@ pub async fn begin_renewal(
     Ok(taken.rows_affected > 0)
 }
 
-/// Gives that right back: the tokens were not renewed.
-pub async fn end_renewal(tx: &Tx, id: ChannelId, renewer: &str) -> Result<(), DbErr> {
-    let nothing = || Expr::value(None::<i64>);
+/// Gives all rights of this renewer back: the tokens were not renewed.
+pub async fn end_renewal(tx: &Tx, renewer: &str) -> Result<(), DbErr> {
+    let nobody = Expr::value(None::<String>);
+    let never = Expr::value(None::<i64>);
     credentials::Entity::update_many()
-        .col_expr(credentials::Column::Renewer, Expr::value(None::<String>))
-        .col_expr(credentials::Column::RenewerUntil, nothing())
-        .filter(credentials::Column::ChannelId.eq(id.0))
+        .col_expr(credentials::Column::Renewer, nobody)
+        .col_expr(credentials::Column::RenewerUntil, never)
         .filter(credentials::Column::Renewer.eq(renewer))
         .exec(tx)
         .await?;

@@ -12,7 +12,7 @@ mod store;
 
 pub use calendar::{
     Dates, Ending, Expiry, Lifeline, begin_renewal, calendar, end_renewal, is_warning_due,
-    save_consent_end, take_warning,
+    save_consent_end, sharing, take_warning,
 };
 pub use consents::{
     CONSENT_LIFE, NewConsent, PendingConsent, ask, conclude, consent, of_state, use_up,

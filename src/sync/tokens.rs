@@ -7,10 +7,12 @@
 //! 2. renew with what was read, and with nothing else, for less than that time;
 //! 3. store the new pair before anybody uses it. If the credentials were replaced meanwhile, the new pair
 //!    wins where it comes from what is stored, and what is stored wins where a merchant connected anew.
+//!
+//! One consent may open several shops, which then hold copies of one pair: they are renewed together.
 
 use super::{Lane, Sync, SyncError};
 use crate::channels::{self, Channel, Expiry, StoredCredentials};
-use crate::domain::{ChannelId, Source};
+use crate::domain::{ChannelId, Source, Timestamp};
 use crate::inbox;
 use crate::marketplaces::{MarketplaceError, Secrets, Tokens};
 use crate::queue;
@@ -23,6 +25,9 @@ const JUST_RENEWED: Duration = Duration::from_secs(5);
 const STORING: Duration = Duration::from_secs(30);
 /// New tokens exist nowhere else: storing them is tried so often.
 const TRIES: usize = 3;
+
+/// A connection and its credentials as they were read.
+type Held = (ChannelId, StoredCredentials);
 
 impl Sync {
     /// Renews the access token when half of its life is over, or at once when a call found it expired; then
@@ -50,16 +55,13 @@ impl Sync {
         let renewer = uuid::Uuid::now_v7().simple().to_string();
         let patience = 2 * self.shared.options.timeout;
         let until = now + patience + STORING;
-        let tx = self.db().write_tx().await?;
-        let of_version = (connection.id, stored.version);
-        let is_ours = channels::begin_renewal(&tx, of_version, &renewer, until, now).await?;
-        tx.commit().await?;
-        if !is_ours {
+        let held = channels::sharing(self.db(), &self.shared.sealer, connection, stored).await?;
+        if !self.hold(&held, &renewer, until).await? {
             // Another is at it. Should it have died there, whoever meets the dead token asks again.
             return Ok(());
         }
         // Of what was read, not of what is stored by now: the right to renew is for that alone.
-        let access = self.access_by(connection, &stored.secrets, Lane::Urgent)?;
+        let access = self.access_by(connection, &held[0].1.secrets, Lane::Urgent)?;
         let renewal = connection.marketplace.refresh(&access, now);
         let answer = tokio::time::timeout(patience, renewal).await;
         let answer = answer.unwrap_or_else(|_| {
@@ -69,14 +71,14 @@ impl Sync {
             })
         });
         match answer {
-            Ok(Some(tokens)) => self.keep_tokens(connection, stored, tokens).await,
+            Ok(Some(tokens)) => self.keep_tokens(connection, held, tokens).await,
             answer => {
                 let tx = self.db().write_tx().await?;
-                channels::end_renewal(&tx, connection.id, &renewer).await?;
+                channels::end_renewal(&tx, &renewer).await?;
                 tx.commit().await?;
                 match answer {
                     Ok(_) => Ok(()),
-                    Err(error) => self.not_renewed(connection, &stored, error).await,
+                    Err(error) => self.not_renewed(connection, &held[0].1, error).await,
                 }
             }
         }
@@ -110,21 +112,43 @@ impl Sync {
         Err(self.trouble(connection, error).await)
     }
 
+    /// Takes the right to renew these credentials, all of them or none.
+    async fn hold(
+        &self,
+        held: &[Held],
+        renewer: &str,
+        until: Timestamp,
+    ) -> Result<bool, SyncError> {
+        let now = self.shared.clock.now();
+        let mut in_order: Vec<_> = held
+            .iter()
+            .map(|(id, stored)| (*id, stored.version))
+            .collect();
+        in_order.sort_unstable();
+        let tx = self.db().write_tx().await?;
+        for of_version in in_order {
+            if !channels::begin_renewal(&tx, of_version, renewer, until, now).await? {
+                tx.rollback().await?;
+                return Ok(false);
+            }
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Stores the new pair over every copy of the old one.
     async fn keep_tokens(
         &self,
         connection: &Channel,
-        used: StoredCredentials,
+        held: Vec<Held>,
         tokens: Tokens,
     ) -> Result<(), SyncError> {
-        let mut over = used.clone();
+        let used = held[0].1.secrets.clone();
+        let mut over = held;
         let mut failures = 0;
-        loop {
-            match self.store_tokens(connection, &over, &tokens).await {
-                Ok(true) => {
-                    tracing::info!(channel.id = connection.id.0, "the access token was renewed");
-                    return Ok(());
-                }
-                Ok(false) => {}
+        while !over.is_empty() {
+            let replaced = match self.store_tokens(connection, &over, &tokens).await {
+                Ok(replaced) => replaced,
                 Err(error) => {
                     failures += 1;
                     if failures == TRIES {
@@ -132,44 +156,56 @@ impl Sync {
                     }
                     continue;
                 }
-            }
-            let newer = self.stored(connection.id).await?;
-            if !is_of_the_same_pair(&newer.secrets, &used.secrets, &tokens) {
-                tracing::info!(
-                    channel.id = connection.id.0,
-                    "the shop was connected anew; its new tokens hold"
-                );
-                return Ok(());
+            };
+            let mut newer = Vec::new();
+            for (id, _) in replaced {
+                let stored = self.stored(id).await?;
+                if is_of_the_same_pair(&stored.secrets, &used, &tokens) {
+                    newer.push((id, stored));
+                } else {
+                    tracing::info!(
+                        channel.id = id.0,
+                        "the shop was connected anew; its new tokens hold"
+                    );
+                }
             }
             over = newer;
         }
+        Ok(())
     }
 
-    /// False when the credentials are not those of `over` any more.
+    /// In one transaction. Returns those whose credentials were replaced meanwhile: they are as they were.
     async fn store_tokens(
         &self,
         connection: &Channel,
-        over: &StoredCredentials,
+        over: &[Held],
         tokens: &Tokens,
-    ) -> Result<bool, SyncError> {
-        let now = self.shared.clock.now();
-        let mut secrets = over.secrets.clone();
-        for (name, value) in &tokens.secrets {
-            secrets.set(name, value);
-        }
-        let expiry = Expiry {
-            access: tokens.expires_at,
-            refresh: tokens.refresh_expires_at.or(over.expiry.refresh),
-            consent: over.expiry.consent,
-        };
-        let owner = (connection.id, connection.merchant);
-        let sealer = &self.shared.sealer;
+    ) -> Result<Vec<Held>, SyncError> {
+        let (now, sealer) = (self.shared.clock.now(), &self.shared.sealer);
+        let mut replaced = Vec::new();
         let tx = self.db().write_tx().await?;
-        let is_stored =
-            channels::replace_credentials(&tx, sealer, owner, &secrets, expiry, over.version, now)
-                .await?;
+        for (id, stored) in over {
+            let mut secrets = stored.secrets.clone();
+            for (name, value) in &tokens.secrets {
+                secrets.set(name, value);
+            }
+            let expiry = Expiry {
+                access: tokens.expires_at,
+                refresh: tokens.refresh_expires_at.or(stored.expiry.refresh),
+                consent: stored.expiry.consent,
+            };
+            let owner = (*id, connection.merchant);
+            let version = stored.version;
+            if channels::replace_credentials(&tx, sealer, owner, &secrets, expiry, version, now)
+                .await?
+            {
+                tracing::info!(channel.id = id.0, "the access token was renewed");
+            } else {
+                replaced.push((*id, stored.clone()));
+            }
+        }
         tx.commit().await?;
-        Ok(is_stored)
+        Ok(replaced)
     }
 
     /// Says that only the merchant can help, 14, 7 and 1 days ahead, once each.

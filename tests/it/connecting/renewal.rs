@@ -4,7 +4,7 @@ use super::{Gate, Town};
 use crate::support::scenarios;
 use marketsink::{
     app::App,
-    channels::{self, ChannelState},
+    channels::{self, ChannelState, Expiry, NewChannel},
     config::Settings,
     domain::{ChannelId, Source},
     sandbox::SimShop,
@@ -19,6 +19,7 @@ scenarios!(
     a_consent_during_a_renewal_wins,
     keys_that_are_handed_over_again_during_a_renewal_do_not_lose_the_new_pair,
     a_renewal_that_is_refused_after_a_new_consent_does_not_lock,
+    shops_of_one_consent_are_renewed_together,
     renewed_at_half_life_by_the_schedule_and_not_before,
 );
 
@@ -220,6 +221,60 @@ async fn a_renewal_that_is_refused_after_a_new_consent_does_not_lock(url: String
     assert!(refused.is_ok(), "{refused:?}");
     assert_eq!(stage.version().await, 2);
     stage.assert_works().await;
+    stage.town.close().await;
+}
+
+async fn shops_of_one_consent_are_renewed_together(url: String) {
+    let stage = Stage::open(url).await;
+    let (app, now) = (&stage.town.running.app, stage.town.clock.now());
+    // The seller's second shop: the same tokens, and a cipher of its own.
+    let first = stage.town.channel(stage.shop()).await.unwrap();
+    let mut secrets = stage.town.credentials(stage.shop()).await.secrets;
+    secrets.set("shop_cipher", "ROW_second");
+    let new = NewChannel {
+        merchant: first.merchant,
+        outlet: first.outlet,
+        parent: None,
+        marketplace: first.marketplace,
+        platform: &first.platform,
+        remote_id: &"7495000000000000999".into(),
+        name: "Second",
+        base_url: None,
+        address: "0123456789abcdef0123456789abcdef",
+    };
+    let tx = app.db.write_tx().await.unwrap();
+    let second = channels::connect(&tx, &new, now).await.unwrap();
+    let (owner, expiry) = ((second, first.merchant), Expiry::default());
+    channels::replace_credentials(&tx, &app.sealer, owner, &secrets, expiry, 0, now)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    stage.town.clock.advance(Duration::from_secs(60));
+
+    let renewing = stage.renewal().await;
+    app.sync
+        .refresh_token(second, Source::Expiry)
+        .await
+        .unwrap();
+    assert_eq!(
+        stage.gate.n_waiting(),
+        0,
+        "the token was used twice at once"
+    );
+    stage.gate.let_through(1);
+    renewing.await.unwrap().unwrap();
+    // Both have the new pair: nobody needs to ask again.
+    app.sync
+        .refresh_token(second, Source::Expiry)
+        .await
+        .unwrap();
+
+    assert_eq!(stage.gate.n_waiting(), 0);
+    stage.assert_works().await;
+    let stored = channels::credentials(app.db.read(), &app.sealer, second).await;
+    let (stored, theirs) = (stored.unwrap().unwrap(), stage.shop().credentials());
+    assert!(stored.secrets.get("refresh_token") == theirs.get("refresh_token"));
+    assert_eq!(stored.secrets.get("shop_cipher"), Some("ROW_second"));
     stage.town.close().await;
 }
 
