@@ -7,7 +7,7 @@ use super::{
     serve::told_to_stop,
 };
 use crate::clock::Clock;
-use crate::marketplaces::{self, Subscribing};
+use crate::marketplaces::{self, ShopAddress, Subscribing};
 use crate::sandbox::{Driver, Sandbox, SimShop};
 use clap::Args;
 use serde_json::{Value, json};
@@ -145,5 +145,15 @@ fn say_shop(shop: &SimShop) {
         "    marketsink channel add {slug}{url} {}",
         given.join(" ")
     ));
+    if connecting.consent {
+        say(format!(
+            "    or by consent: marketsink channel link {slug}{url}"
+        ));
+    }
+    if connecting.consent && connecting.address == ShopAddress::Shared {
+        say(
+            "    first, POST {\"callback\"} to /-/console, where the marketplace's own console has that address",
+        );
+    }
     say("");
 }

@@ -155,3 +155,71 @@ fn what_is_signed_for_another_time_shop_or_token_is_refused() {
     };
     assert_eq!(code(ask(&late, long_after)), "ErrTokenExpired");
 }
+
+#[test]
+fn the_page_names_the_service_and_keeps_the_configured_address() {
+    let shop = TikTokShopSimulator.open_shop(7, "Toko Contoh", NOW);
+    let mut access = access_to(&TikTokShopSimulator, &shop, NOW);
+    access.consent = "https://services.us.tiktokshop.com/open/authorize"
+        .parse()
+        .unwrap();
+    let question = ConsentQuestion {
+        state: "abc".to_owned(),
+        callback: "https://hooks.example.com/connect/tiktok_shop/callback"
+            .parse()
+            .unwrap(),
+    };
+
+    let page = TikTokShop.consent_page(&access, &question).unwrap();
+    access.secrets.take("service_id");
+    let unset = TikTokShop.consent_page(&access, &question).unwrap_err();
+
+    assert_eq!(
+        page.as_str(),
+        "https://services.us.tiktokshop.com/open/authorize?service_id=7431000000000000001&state=abc"
+    );
+    assert!(
+        unset.to_string().contains("tiktok_shop.service_id"),
+        "{unset}"
+    );
+}
+
+#[test]
+fn the_ends_of_tokens_are_instants_and_a_missing_one_is_unknown() {
+    let tokens = |end: Value| -> Tokens {
+        let answer = json!({
+            "access_token": "ROW_a", "access_token_expire_in": 1_793_155_200,
+            "refresh_token": "ROW_r", "refresh_token_expire_in": end, "user_type": 0,
+        });
+        serde_json::from_value::<TokenAnswer>(answer)
+            .unwrap()
+            .into()
+    };
+
+    let known = tokens(json!(1_824_086_400));
+
+    assert_eq!(known.expires_at, Some(Timestamp::from_secs(1_793_155_200)));
+    assert_eq!(
+        known.refresh_expires_at,
+        Some(Timestamp::from_secs(1_824_086_400))
+    );
+    assert_eq!(tokens(Value::Null).refresh_expires_at, None);
+    assert_eq!(tokens(json!(0)).refresh_expires_at, None);
+}
+
+#[tokio::test]
+async fn a_seller_who_declines_is_not_asked_again() {
+    let shop = TikTokShopSimulator.open_shop(7, "Toko Contoh", NOW);
+    let access = access_to(&TikTokShopSimulator, &shop, NOW);
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let answer = ConsentAnswer {
+        pairs: vec![pair("code", "null"), pair("state", "abc")],
+    };
+
+    let declined = TikTokShop.consent(&access, &answer).await;
+
+    assert_eq!(
+        declined,
+        Err(MarketplaceError::Declined { marketplace: SLUG })
+    );
+}

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{Currency, Money, ProductState, Window};
 use crate::marketplaces::{
     ProductScope,
-    simulation::{loopback, wordpress::objects},
+    simulation::{bridge, loopback, wordpress::objects},
 };
 use simulator::tests::{NOW, TEA, WOO, order, store};
 
@@ -221,4 +221,73 @@ async fn pushes_change_the_store_and_say_where_they_did_not() {
     let held = ["102", "104", "105"].map(|id| shop.variant(&id.into()).unwrap().quantity);
     assert_eq!(held, [3, 3, 5]);
     assert_eq!(shop.variant(&"102".into()).unwrap().price.minor, 1_300_050);
+}
+
+fn asked(api: &str, callback: &str) -> Result<url::Url> {
+    let shop = store();
+    let shop = shop.lock().unwrap();
+    let mut access = bridge::access_to(&WooCommerceSimulator, &shop, NOW);
+    access.api = api.parse().unwrap();
+    let question = ConsentQuestion {
+        state: "abc".to_owned(),
+        callback: callback.parse().unwrap(),
+    };
+    WOO.consent_page(&access, &question)
+}
+
+#[test]
+fn the_page_is_the_stores_own_and_carries_the_state_everywhere() {
+    let callback = "https://hooks.example.com/connect/woocommerce/callback";
+
+    let page = asked("https://shop.example.com/toko/", callback).unwrap();
+    let unsafe_callback = asked("https://shop.example.com", "http://hooks.example.com/x");
+
+    assert_eq!(page.path(), "/toko/wc-auth/v1/authorize");
+    let pairs: Vec<_> = page.query_pairs().into_owned().collect();
+    let back = format!("{callback}?state=abc");
+    let expected = [
+        ("app_name", "marketsink"),
+        ("scope", "read_write"),
+        ("user_id", "abc"),
+        ("return_url", &back),
+        ("callback_url", &back),
+    ];
+    assert_eq!(pairs, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    let error = unsafe_callback.unwrap_err();
+    assert!(error.to_string().contains("http.public_url"), "{error}");
+}
+
+#[test]
+fn only_keys_that_were_asked_for_and_may_write_are_taken() {
+    let posted = |changed: &[(&str, &str)]| {
+        let mut pairs = vec![
+            ("state", "abc"),
+            ("user_id", "abc"),
+            ("key_id", "7"),
+            ("consumer_key", "ck_1"),
+            ("consumer_secret", "cs_1"),
+            ("key_permissions", "read_write"),
+        ];
+        pairs.retain(|(name, _)| changed.iter().all(|(other, _)| other != name));
+        pairs.extend(changed.iter().filter(|(_, value)| !value.is_empty()));
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        consent(&ConsentAnswer {
+            pairs: pairs.into_iter().map(own).collect(),
+        })
+    };
+    let no_keys = [("consumer_key", ""), ("consumer_secret", "")];
+    let returned = |success: &str| posted(&[no_keys[0], no_keys[1], ("success", success)]);
+
+    assert_eq!(posted(&[]).unwrap().tokens.secrets.len(), 2);
+    assert!(posted(&[("user_id", "abd")]).is_err());
+    assert!(posted(&[("user_id", "")]).is_err());
+    assert!(posted(&[("key_permissions", "read")]).is_err());
+    assert!(matches!(
+        returned("0"),
+        Err(MarketplaceError::Declined { .. })
+    ));
+    assert!(matches!(
+        returned("1"),
+        Err(MarketplaceError::Refused { .. })
+    ));
 }

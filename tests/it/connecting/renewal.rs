@@ -293,7 +293,8 @@ async fn renewed_at_half_life_by_the_schedule_and_not_before(url: String) {
         let channel = town.channel(shop).await.unwrap().id;
         let sync = &town.running.app.sync;
 
-        town.clock.advance(life / 2 - Duration::from_secs(2));
+        town.clock
+            .advance((life / 2).saturating_sub(Duration::from_secs(2)));
         sync.refresh_token(channel, Source::Schedule).await.unwrap();
         assert_eq!(
             town.credentials(shop).await.version,

@@ -1,5 +1,7 @@
 //! What the database promises when it cannot keep what it is given.
 
+mod steps;
+
 use entity::quarantine;
 use marketsink::db::{DatabaseOptions, Db, migrate};
 use sea_orm::{
