@@ -8,6 +8,7 @@
 //! The protocols are not here: each marketplace's `simulator.rs` has its own.
 
 mod catalogue;
+mod console;
 mod courier;
 mod driver;
 mod ledger;

@@ -1,6 +1,7 @@
 //! The handle of one hosted shop: change it as buyers and sellers do, and its webhooks go out.
 
 use super::{
+    console,
     courier::{Courier, Kind, Parcel},
     locked,
     weather::{DeliveryFault, Fault, Forecast, Weather},
@@ -12,7 +13,7 @@ use crate::marketplaces::{
     Marketplace, Secrets, ShopAddress,
     simulation::{
         NewLine, Shop, ShopChange, SimDelivery, SimProduct, SimRequest, SimResponse, SimStatus,
-        SimVariant, Simulator, Subscription, consenting,
+        SimVariant, Simulator, Subscription,
     },
 };
 use bytes::Bytes;
@@ -22,9 +23,6 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-
-/// Where the sandbox stands in for the marketplace's console.
-const CONSOLE: &str = "/-/console";
 
 /// A simulated shop that answers over HTTP; cheap to clone, clones share the shop.
 #[derive(Clone)]
@@ -179,14 +177,6 @@ impl SimShop {
     pub fn switch_on(&self, address: &str, secret: &str) {
         let simulator = self.0.marketplace.simulator();
         self.with(|shop| simulator.switch_on(shop, address, secret));
-    }
-
-    /// What a person does in the console of our app: browsers come to `callback` after consenting.
-    pub fn send_consents_to(&self, callback: &str) {
-        self.with(|shop| {
-            let memory = &mut shop.memory;
-            memory.insert(consenting::CALLBACK.to_owned(), callback.to_owned())
-        });
     }
 
     /// API requests answered so far, faults included.
@@ -347,7 +337,7 @@ impl SimShop {
 
     /// Answers a request; what the fault does to the answer on its way is left to [`super::server`].
     pub(super) fn answer(&self, request: &SimRequest) -> (SimResponse, Fault) {
-        if request.method == "POST" && request.path == CONSOLE {
+        if console::is_meant(request) {
             return (self.at_the_console(request), Fault::Fair);
         }
         let (fault, is_ordered) = locked(&self.0.forecast).next_answer(&self.weather());
@@ -365,23 +355,6 @@ impl SimShop {
         // Whoever never hears of new tokens is locked out for ever: too harsh for mere weather.
         let is_spared = has_rotated && !is_ordered;
         (response, if is_spared { Fault::Fair } else { fault })
-    }
-
-    /// What a person would do by hand in the marketplace's console, for people who run the sandbox alone.
-    fn at_the_console(&self, request: &SimRequest) -> SimResponse {
-        let json: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let text = |name: &str| json[name].as_str().unwrap_or_default();
-        if !text("callback").is_empty() {
-            self.send_consents_to(text("callback"));
-            return SimResponse::json(200, &serde_json::json!({"callback": text("callback")}));
-        }
-        if text("address").is_empty() {
-            let hint = "send {\"address\": URL, \"secret\": TEXT} or {\"callback\": URL}";
-            let hint = serde_json::json!({"error": hint});
-            return SimResponse::json(400, &hint);
-        }
-        self.switch_on(text("address"), text("secret"));
-        SimResponse::json(200, &serde_json::json!({"address": text("address")}))
     }
 
     /// The simulator's answer, and whether it gave new tokens; pings and echoes are queued.
