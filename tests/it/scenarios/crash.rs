@@ -91,8 +91,8 @@ fn cut_everywhere(run: impl Fn(Option<i64>) -> Option<End> + Sync) {
 /// What the script must remember of its orders.
 #[derive(Default)]
 struct Orders {
-    tiktok: Option<RemoteId>,
-    woo: Option<RemoteId>,
+    first: Option<RemoteId>,
+    second: Option<RemoteId>,
 }
 
 /// The whole script; after a crash a new process takes over before the script goes on.
@@ -142,24 +142,24 @@ const PHASES: usize = 3;
 
 /// What happens in the shops, and the work that somebody asks for.
 fn act(world: &World, phase: usize, orders: &mut Orders) -> Vec<(SimShop, Work)> {
-    let (tiktok, woo) = (&world.tiktok, &world.woo);
+    let (first, second) = (&world.first, &world.second);
     let rename = |product: &mut SimProduct| "Mug, renamed".clone_into(&mut product.title);
     match phase {
         0 => {
-            let order = world.order(tiktok, Paid, &[("MUG", 2)]);
-            orders.tiktok = Some(order);
-            orders.woo = Some(world.order(woo, Paid, &[("MUG", 1)]));
+            let order = world.order(first, Paid, &[("MUG", 2)]);
+            orders.first = Some(order);
+            orders.second = Some(world.order(second, Paid, &[("MUG", 1)]));
         }
         1 => {
-            tiktok.edit_product(&product(tiktok, "MUG"), rename);
-            woo.next_deliveries(vec![Lost; 3]);
-            world.order(woo, Paid, &[("TEA-25", 2)]);
+            first.edit_product(&product(first, "MUG"), rename);
+            second.next_deliveries(vec![Lost; 3]);
+            world.order(second, Paid, &[("TEA-25", 2)]);
             let orders = Download::Updated;
             let scan = ScanKind::Full;
             return vec![
-                (woo.clone(), Work::DownloadOrders { orders }),
+                (second.clone(), Work::DownloadOrders { orders }),
                 (
-                    tiktok.clone(),
+                    first.clone(),
                     Work::RunScan {
                         scan,
                         method: marketsink::domain::ScanMethod::Async,
@@ -168,8 +168,8 @@ fn act(world: &World, phase: usize, orders: &mut Orders) -> Vec<(SimShop, Work)>
             ];
         }
         _ => {
-            tiktok.move_order(orders.tiktok.as_ref().unwrap(), Shipped);
-            woo.move_order(orders.woo.as_ref().unwrap(), Cancelled);
+            first.move_order(orders.first.as_ref().unwrap(), Shipped);
+            second.move_order(orders.second.as_ref().unwrap(), Cancelled);
         }
     }
     Vec::new()
