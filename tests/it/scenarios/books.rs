@@ -41,8 +41,9 @@ fn books(state: &str) -> (Vec<String>, String) {
 struct Order {
     /// Document and fulfilment.
     standing: String,
-    /// Units, cancelled, allocated, shipped, by SKU.
-    units: BTreeMap<String, [i64; 4]>,
+    /// What is still ordered, allocated and shipped, by SKU. Marketplaces show units that were called off as
+    /// cancelled, or as never ordered.
+    units: BTreeMap<String, [i64; 3]>,
 }
 
 impl Order {
@@ -64,7 +65,9 @@ impl Order {
             return;
         };
         let number = |n: usize| words.get(n).and_then(|word| word.parse().ok()).unwrap_or(0);
-        let read = [units.parse().unwrap_or(0), number(3), number(5), number(7)];
+        let ordered = units.parse().unwrap_or(0) - number(3);
+        let is_void = self.standing.starts_with("void");
+        let read = [if is_void { 0 } else { ordered }, number(5), number(7)];
         let sums = self.units.entry(words[0].to_owned()).or_default();
         for (sum, units) in sums.iter_mut().zip(read) {
             *sum += units;

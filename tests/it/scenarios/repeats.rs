@@ -124,12 +124,9 @@ async fn webhooks_that_arrive_backwards_change_nothing(url: String) {
     }
 
     // The first to come tells of the last change; nothing that comes after it takes anything back.
-    assert!(
-        orders[0].contains("completed] invoice paid sent"),
-        "{}",
-        orders[0]
-    );
-    assert!(orders.windows(2).all(|pair| pair[1].contains(&pair[0])));
+    assert!(orders[0].contains("] invoice paid sent"), "{}", orders[0]);
+    let keeps = |pair: &[String]| pair[0].lines().all(|line| pair[1].contains(line));
+    assert!(orders.windows(2).all(keeps), "{orders:?}");
     world.assert_in_step().await;
     snap!(world, "backwards", world.state().await);
     world.close().await;

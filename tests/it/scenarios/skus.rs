@@ -34,7 +34,7 @@ async fn a_sale_of_an_unknown_sku_is_booked_and_waits_for_it(url: String) {
     world.order(&world.first, Paid, &[("HAT", 2), ("MUG", 1)]);
     world.settle().await;
     let orders = world.section("orders").await;
-    assert_eq!(orders.matches("unknown_sku").count(), 2, "{orders}");
+    assert!(orders.contains("unknown_sku"), "{orders}");
     assert_eq!(world.shown(&world.second, "HAT"), 5, "stock is not guessed");
 
     // The merchant creates the SKU: what waited for it is read again.
