@@ -143,7 +143,8 @@ pub trait Marketplace: Send + Sync {
     ) -> Result<Option<Vec<Subscribed>>> {
         Ok(None)
     }
-    /// Webhooks that the marketplace gave up on. Only where `limits().keeps_missed`.
+    /// Webhooks that the marketplace gave up on, of all shops of our app: `access` has the app's values and
+    /// no shop's. Only where `limits().keeps_missed`.
     async fn missed(&self, _access: &Access) -> Result<Missed> {
         Ok(Missed::default())
     }

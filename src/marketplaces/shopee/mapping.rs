@@ -274,7 +274,9 @@ fn line(item: &Value, currency: Currency, subtotals: &mut Subtotals) -> Read<(Or
         seller_sku: seller_sku(model, item, item),
         title: names.into_iter().flatten().collect::<Vec<_>>().join(", "),
         quantity,
-        cancelled: (units("cancelled_qty") + units("returned_qty")).min(quantity),
+        cancelled: units("cancelled_qty")
+            .saturating_add(units("returned_qty"))
+            .min(quantity),
         total: total.unwrap_or(Money::zero(currency)),
     };
     Ok((line, total.is_some()))

@@ -43,7 +43,7 @@ fn limits(tokens_expire: bool) -> Limits {
         subscribing: Subscribing::Api,
         topics: &[],
         pushes_product_edits: true,
-        keeps_missed: false,
+        keeps_missed: true,
         order_page: 50,
         order_batch: 50,
         product_page: 50,

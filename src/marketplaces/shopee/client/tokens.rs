@@ -113,3 +113,24 @@ fn tokens(answer: &Value, now: Timestamp) -> Result<Tokens> {
         refresh_expires_at: Some(now + REFRESH_TOKEN_LIFE),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_and_an_instant_are_told_apart() {
+        let now = Timestamp::from_secs(1_795_400_400);
+        let ends = |expire_in: i64| {
+            let answer = json!({"access_token": "a", "refresh_token": "r", "expire_in": expire_in});
+            tokens(&answer, now)
+                .unwrap()
+                .expires_at
+                .map(Timestamp::secs)
+        };
+
+        assert_eq!(ends(14_400), Some(1_795_414_800));
+        assert_eq!(ends(1_795_414_800), Some(1_795_414_800));
+        assert_eq!(ends(0), None);
+    }
+}
