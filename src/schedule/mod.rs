@@ -77,9 +77,8 @@ impl Task {
                 format!("{}-59/5 * * * *", spread(5))
             }
             Self::UpdatedScan => format!("{}-59/15 * * * *", spread(15)),
-            Self::OrderDownload => format!("{}-59/10 * * * *", spread(10)),
             Self::Missed if !limits.keeps_missed => return None,
-            Self::Missed => format!("{}-59/10 * * * *", spread(10)),
+            Self::OrderDownload | Self::Missed => format!("{}-59/10 * * * *", spread(10)),
             Self::TokenRefresh if !limits.tokens_expire => return None,
             Self::TokenRefresh => format!("{} * * * *", spread(60)),
         })

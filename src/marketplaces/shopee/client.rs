@@ -10,7 +10,7 @@
 mod call;
 mod tokens;
 
-pub(super) use tokens::{consent, consent_page, refresh};
+pub(super) use tokens::{consent_page, refresh};
 
 #[cfg(test)]
 pub(super) use call::sign;
@@ -20,8 +20,9 @@ use super::{
 };
 use crate::domain::{Currency, Order, Product, RemoteId, Timestamp, Window};
 use crate::marketplaces::{
-    Access, MarketplaceError, Missed, OrderQuery, OrderSummary, Page, PageToken, PriceChange,
-    ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity, StockLevel, Subscribed,
+    Access, Consent, ConsentAnswer, MarketplaceError, Missed, OrderQuery, OrderSummary, Page,
+    PageToken, PriceChange, ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity,
+    StockLevel, Subscribed,
     http::{
         batch::{self, Answers, Entry},
         lenient::text,
@@ -56,6 +57,21 @@ const STATUSES: [&str; 6] = [
     "SELLER_DELETE",
     "SHOPEE_DELETE",
 ];
+
+impl Call {
+    async fn ask(self, access: &Access) -> Result<Value> {
+        self.ask_at(access, access.clock.now()).await
+    }
+
+    /// The `response` inside the envelope.
+    async fn fetch(self, access: &Access) -> Result<Value> {
+        Ok(self.ask(access).await?["response"].take())
+    }
+}
+
+pub(super) async fn consent(access: &Access, answer: &ConsentAnswer) -> Result<Consent> {
+    tokens::consent(access, answer, access.clock.now()).await
+}
 
 fn misread((id, reason): Misfit) -> MarketplaceError {
     unreadable(format!("{id}: {reason}"))

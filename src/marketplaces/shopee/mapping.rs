@@ -442,3 +442,6 @@ fn reserved(stock: &Value) -> i64 {
         .unwrap_or(0)
         .max(0)
 }
+
+#[cfg(test)]
+mod tests;

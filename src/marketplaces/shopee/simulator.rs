@@ -34,7 +34,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(4 * 3_600);
 const GRACE: Duration = Duration::from_secs(300);
 const CODE_LIFE: Duration = Duration::from_secs(600);
 /// Seconds that a signed time may differ from the clock.
-const CLOCK_WINDOW_S: i64 = 300;
+const CLOCK_WINDOW_S: u64 = 300;
 
 /// Code and message of a refusal; the HTTP status follows from the code.
 type Refusal = (&'static str, &'static str);
@@ -145,7 +145,7 @@ impl Simulator for ShopeeSimulator {
 }
 
 impl ShopeeSimulator {
-    fn delivery(&self, shop: &Shop, to: &Subscription, code: i64, body: &Value) -> SimDelivery {
+    fn delivery(self, shop: &Shop, to: &Subscription, code: i64, body: &Value) -> SimDelivery {
         let body = body.to_string();
         let signing = Signing {
             secret: secret(shop, "push_key"),
@@ -234,7 +234,7 @@ fn check(shop: &Shop, request: &SimRequest, now: Timestamp) -> Result<(), Refusa
         return Err(WRONG_PARTNER);
     }
     let sent_at: Option<i64> = param("timestamp").parse().ok();
-    if !sent_at.is_some_and(|at| (now.secs() - at).abs() <= CLOCK_WINDOW_S) {
+    if sent_at.is_none_or(|at| now.secs().abs_diff(at) > CLOCK_WINDOW_S) {
         return Err(("error_param", "Timestamp is expired."));
     }
     let of_app = is_of_app(&request.path);

@@ -8,6 +8,7 @@ mod driven;
 mod faults;
 mod fixture;
 mod forgery;
+mod missed;
 mod orders;
 mod pages;
 mod parsing;

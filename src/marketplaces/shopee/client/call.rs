@@ -3,7 +3,7 @@
 //! Source: <https://open.shopee.com/developer-guide/16>, read 2026-11-23.
 
 use super::super::{SLUG, read_answer};
-use crate::domain::Retry;
+use crate::domain::{Retry, Timestamp};
 use crate::marketplaces::{Access, MarketplaceError, Result, http::Request};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
@@ -59,10 +59,10 @@ impl Call {
     }
 
     /// The body, and the query besides the common part, are not signed.
-    fn signed(self, access: &Access) -> Result<Request> {
+    fn signed(self, access: &Access, now: Timestamp) -> Result<Request> {
         let secret = |name| access.secrets.need(SLUG, name);
         let partner = secret("partner_id")?;
-        let timestamp = access.clock.now().secs().to_string();
+        let timestamp = now.secs().to_string();
         let mut parts = vec![partner, self.path, &timestamp];
         let mut query = vec![("partner_id", partner), ("timestamp", &timestamp)];
         if self.of_shop {
@@ -84,24 +84,19 @@ impl Call {
         })
     }
 
-    /// The whole answer.
-    pub async fn ask(self, access: &Access) -> Result<Value> {
-        let request = self.signed(access)?;
+    /// The whole answer to the call as it is made at `now`.
+    pub async fn ask_at(self, access: &Access, now: Timestamp) -> Result<Value> {
+        let request = self.signed(access, now)?;
         let response = access
             .http
             .send(SLUG, access.pace.as_ref(), request)
             .await?;
-        let answer = read_answer(&response, access.clock.now());
+        let answer = read_answer(&response, now);
         if let Err(error @ MarketplaceError::RateLimited { .. }) = &answer
             && let Retry::After(wait) = error.retry()
         {
             access.pace.slow_down(wait);
         }
         answer
-    }
-
-    /// The `response` inside the envelope.
-    pub async fn fetch(self, access: &Access) -> Result<Value> {
-        Ok(self.ask(access).await?["response"].take())
     }
 }

@@ -25,7 +25,10 @@ pub async fn refresh(access: &Access, now: Timestamp) -> Result<Tokens> {
     let body = json!({"refresh_token": secret("refresh_token")?,
         "partner_id": needed_number(access, "partner_id")?,
         "shop_id": needed_number(access, "shop_id")?});
-    let answer = Call::of_app(TOKEN_REFRESH).sending(body).ask(access).await;
+    let answer = Call::of_app(TOKEN_REFRESH)
+        .sending(body)
+        .ask_at(access, now)
+        .await;
     tokens(&answer.map_err(no_more_tokens)?, now)
 }
 
@@ -60,11 +63,9 @@ pub fn consent_page(access: &Access, question: &ConsentQuestion) -> Result<Url> 
 }
 
 /// A seller comes back with the shop, a main account with its own number and consents for many shops.
-pub async fn consent(access: &Access, answer: &ConsentAnswer) -> Result<Consent> {
-    let told = ["shop_id", "main_account_id"].into_iter();
-    let whose = told
-        .filter_map(|name| Some((name, number(answer.get(name)?)?)))
-        .next();
+pub async fn consent(access: &Access, answer: &ConsentAnswer, now: Timestamp) -> Result<Consent> {
+    let mut told = ["shop_id", "main_account_id"].into_iter();
+    let whose = told.find_map(|name| Some((name, number(answer.get(name)?)?)));
     let (Some(code), Some((name, id))) = (answer.get("code"), whose) else {
         return Err(unauthorized(
             "the answer names no code or no shop".to_owned(),
@@ -72,9 +73,12 @@ pub async fn consent(access: &Access, answer: &ConsentAnswer) -> Result<Consent>
     };
     let partner = needed_number(access, "partner_id")?;
     let body = json!({"code": code, "partner_id": partner, name: id});
-    let answer = Call::of_app(TOKEN_GET).sending(body).ask(access).await;
+    let answer = Call::of_app(TOKEN_GET)
+        .sending(body)
+        .ask_at(access, now)
+        .await;
     let answer = answer.map_err(no_more_tokens)?;
-    let mut tokens = tokens(&answer, access.clock.now())?;
+    let mut tokens = tokens(&answer, now)?;
     let opened = answer["shop_id_list"].as_array();
     let mut shops: Vec<_> = opened
         .into_iter()

@@ -126,9 +126,13 @@ pub fn order_list(shop: &Shop, request: &SimRequest, now: Timestamp) -> Answer {
     }
     let size = page_size(request).ok_or(WRONG_PARAM)?;
     let shown = shop.orders.values().map(|order| order.as_shown(now));
-    let timed = shown.map(|order| match by_update {
-        true => (order.updated_at.secs(), order),
-        false => (order.placed_at.secs(), order),
+    let timed = shown.map(|order| {
+        let at = if by_update {
+            order.updated_at
+        } else {
+            order.placed_at
+        };
+        (at.secs(), order)
     });
     let status = request.param("order_status");
     let wanted = timed.filter(|(at, order)| {
@@ -379,7 +383,7 @@ pub fn update_stock(shop: &mut Shop, body: &Value, now: Timestamp) -> Answer {
         let reserved = reserved(shop, &variant);
         (stock >= reserved && stock >= 0).then_some(())?;
         Some(Box::new(move |variant: &mut SimVariant| {
-            variant.quantity = stock - reserved
+            variant.quantity = stock - reserved;
         }))
     })
 }
@@ -423,15 +427,12 @@ fn update(
         let mut variants = product.variants.iter();
         let variant = variants.find(|variant| model_id(&product, &variant.id) == model);
         let edit = variant.and_then(|variant| edit(shop, variant.id.clone(), entry));
-        match variant.zip(edit) {
-            Some((variant, edit)) => {
-                shop.edit_variant(&variant.id, now, edit);
-                done.push(json!({"model_id": model, "location_id": LOCATION}));
-            }
-            None => {
-                let reason = "The model is wrong, or the stock is below what is reserved.";
-                failed.push(json!({"model_id": model, "failed_reason": reason}));
-            }
+        if let Some((variant, edit)) = variant.zip(edit) {
+            shop.edit_variant(&variant.id, now, edit);
+            done.push(json!({"model_id": model, "location_id": LOCATION}));
+        } else {
+            let reason = "The model is wrong, or the stock is below what is reserved.";
+            failed.push(json!({"model_id": model, "failed_reason": reason}));
         }
     }
     Ok(json!({"success_list": done, "failure_list": failed}))
