@@ -115,11 +115,12 @@ pub(super) async fn shops(access: &Access) -> Result<Vec<ShopIdentity>> {
     }
 }
 
-/// Whole seconds that hold every instant of the window; the second is not in it.
+/// The whole seconds in the window, since all times here are whole; the last is not in it. So no window
+/// becomes longer than it was.
 fn seconds(window: Window) -> (i64, i64) {
-    let from = window.from.secs();
-    let to = Timestamp::from_micros(window.to.micros().saturating_add(999_999)).secs();
-    (from, to.max(from + 1))
+    let up = |at: Timestamp| Timestamp::from_micros(at.micros().saturating_add(999_999)).secs();
+    let from = up(window.from);
+    (from, up(window.to).max(from + 1))
 }
 
 pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {

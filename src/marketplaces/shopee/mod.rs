@@ -58,8 +58,8 @@ static LIMITS: Limits = Limits {
     burst: 20,
     // Ours: lists are by time and lag by seconds; this also covers rows that shift between two pages.
     lookback: Duration::from_secs(30 * 60),
-    // v2.order.get_order_list: 15 days. A second less, because windows are rounded to whole seconds.
-    longest_order_window: Some(Duration::from_secs(15 * 86_400 - 1)),
+    // v2.order.get_order_list: 15 days.
+    longest_order_window: Some(Duration::from_secs(15 * 86_400)),
     updated_filter: true,
     active_filter: true,
     // There is a cap, with an error of its own; its number is not published.
