@@ -250,14 +250,14 @@ pub(super) fn notifications(
 ) -> Vec<(i64, Value)> {
     match change {
         ShopChange::OrderCreated(id) => {
-            let mut told = vec![order_status(shop, id)];
+            let mut told = vec![order_status(shop, id, now)];
             told.extend(reserved_stock(shop, id, "place_order", now));
             told.into_iter().flatten().collect()
         }
         ShopChange::OrderUpdated(id) => {
-            let mut told = vec![order_status(shop, id)];
+            let mut told = vec![order_status(shop, id, now)];
             match shop.orders.get(id).map(|order| order.status) {
-                Some(SimStatus::Arranged) => told.push(tracking_number(shop, id)),
+                Some(SimStatus::Arranged) => told.push(tracking_number(shop, id, now)),
                 Some(SimStatus::Cancelled) => {
                     told.extend(reserved_stock(shop, id, "cancel_order", now));
                 }
@@ -303,7 +303,7 @@ fn wrapped(shop: &Shop, code: i64, at: Timestamp, data: Value) -> (i64, Value) {
     (code, body)
 }
 
-fn order_status(shop: &Shop, id: &RemoteId) -> Option<(i64, Value)> {
+fn order_status(shop: &Shop, id: &RemoteId, now: Timestamp) -> Option<(i64, Value)> {
     let order = shop.orders.get(id)?;
     let status = super::simulator::order_status(order.status);
     let scenario = if order.status == SimStatus::Completed {
@@ -313,14 +313,14 @@ fn order_status(shop: &Shop, id: &RemoteId) -> Option<(i64, Value)> {
     };
     let data = json!({"items": [], "ordersn": id, "status": status,
         "completed_scenario": scenario, "update_time": order.updated_at.secs()});
-    Some(wrapped(shop, 3, order.updated_at, data))
+    Some(wrapped(shop, 3, now, data))
 }
 
-fn tracking_number(shop: &Shop, id: &RemoteId) -> Option<(i64, Value)> {
+fn tracking_number(shop: &Shop, id: &RemoteId, now: Timestamp) -> Option<(i64, Value)> {
     let order = shop.orders.get(id)?;
     let data = json!({"ordersn": id, "forder_id": format!("58{id}"),
         "package_number": format!("OFG{id}"), "tracking_no": order.tracking_number});
-    let (code, mut body) = wrapped(shop, 4, order.updated_at, data);
+    let (code, mut body) = wrapped(shop, 4, now, data);
     // Some of Shopee's webhooks quote their numbers.
     body["shop_id"] = shop.remote_id.as_str().into();
     Some((code, body))
