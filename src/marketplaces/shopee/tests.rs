@@ -415,3 +415,22 @@ async fn a_window_of_more_than_fifteen_days_is_refused_and_ours_is_not() {
             .contains("order_list_invalid_time")
     );
 }
+
+#[tokio::test]
+async fn a_closed_shop_of_a_main_account_does_not_close_the_others() {
+    let (_shop, access) = hosted().await;
+    let of_account = |shops: &str| {
+        let mut account = access.clone();
+        account.secrets.take("shop_id");
+        account.secrets.set("shop_id_list", shops);
+        account
+    };
+
+    let some = Shopee.shops(&of_account("5,727000007")).await.unwrap();
+    let none = Shopee.shops(&of_account("5,6")).await;
+
+    assert_eq!(some.len(), 1);
+    let own = ("shop_id".to_owned(), "727000007".to_owned());
+    assert!(some[0].secrets.contains(&own));
+    assert!(matches!(none, Err(MarketplaceError::Unauthorized { .. })));
+}

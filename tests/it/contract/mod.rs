@@ -3,6 +3,7 @@
 //! Each test walks over `marketplaces::all()`, so a new marketplace inherits them with its line in the list.
 
 mod connection;
+mod consent;
 mod courier;
 mod driven;
 mod faults;

@@ -79,14 +79,24 @@ pub async fn consent(access: &Access, answer: &ConsentAnswer, now: Timestamp) ->
         .await;
     let answer = answer.map_err(no_more_tokens)?;
     let mut tokens = tokens(&answer, now)?;
-    let opened = answer["shop_id_list"].as_array();
-    let mut shops: Vec<_> = opened
+    let named = (name == "shop_id").then_some(id);
+    tokens.secrets.push(opened(&answer, named)?);
+    Ok(Consent {
+        tokens,
+        until: None,
+    })
+}
+
+/// The secret that names the shops which a consent opens: one, or those of a main account.
+fn opened(answer: &Value, named: Option<u64>) -> Result<(String, String)> {
+    let told = answer["shop_id_list"].as_array();
+    let mut shops: Vec<_> = told
         .into_iter()
         .flatten()
         .filter_map(Value::as_u64)
         .collect();
-    if shops.is_empty() && name == "shop_id" {
-        shops.push(id);
+    if shops.is_empty() {
+        shops.extend(named);
     }
     let shops: Vec<_> = shops.iter().map(u64::to_string).collect();
     let name = match shops.as_slice() {
@@ -94,11 +104,7 @@ pub async fn consent(access: &Access, answer: &ConsentAnswer, now: Timestamp) ->
         [_] => "shop_id",
         _ => "shop_id_list",
     };
-    tokens.secrets.push((name.to_owned(), shops.join(",")));
-    Ok(Consent {
-        tokens,
-        until: None,
-    })
+    Ok((name.to_owned(), shops.join(",")))
 }
 
 /// What the token calls answer, without an envelope.
@@ -136,5 +142,23 @@ mod tests {
         assert_eq!(ends(14_400), Some(1_795_414_800));
         assert_eq!(ends(1_795_414_800), Some(1_795_414_800));
         assert_eq!(ends(0), None);
+    }
+
+    #[test]
+    fn a_consent_names_its_shop_or_all_those_of_a_main_account() {
+        let named = |list: Value, named| {
+            let (name, shops) = opened(&json!({ "shop_id_list": list }), named).ok()?;
+            Some(format!("{name} {shops}"))
+        };
+
+        assert_eq!(named(json!([5]), None).as_deref(), Some("shop_id 5"));
+        assert_eq!(
+            named(json!([5, 6]), None).as_deref(),
+            Some("shop_id_list 5,6")
+        );
+        // The seller comes back with a shop, and the answer need not repeat it.
+        assert_eq!(named(json!([]), Some(7)).as_deref(), Some("shop_id 7"));
+        assert_eq!(named(json!([5]), Some(7)).as_deref(), Some("shop_id 5"));
+        assert_eq!(named(json!([]), None), None);
     }
 }
