@@ -8,7 +8,7 @@ mod directory;
 mod sealing;
 mod store;
 
-pub use directory::{Directory, Known, KnownKeys, Who};
+pub use directory::{Directory, Known, KnownKeys, Who, known_shop};
 pub use sealing::{SealError, Sealer};
 pub use store::{
     NewChannel, StoredCredentials, connect, connection_of, credentials, list, load, lock,

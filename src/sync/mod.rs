@@ -8,6 +8,7 @@ mod connect;
 mod cursors;
 mod download;
 mod error;
+mod missed;
 mod orders;
 mod pace;
 mod position;

@@ -3,11 +3,13 @@
 //! Each test walks over `marketplaces::all()`, so a new marketplace inherits them with its line in the list.
 
 mod connection;
+mod consent;
 mod courier;
 mod driven;
 mod faults;
 mod fixture;
 mod forgery;
+mod missed;
 mod orders;
 mod pages;
 mod parsing;

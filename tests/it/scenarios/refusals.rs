@@ -113,7 +113,7 @@ async fn addresses_and_methods_that_are_not_ours_are_refused(url: String) {
     let strange = [
         (at("woocommerce/0000000000000000"), &woo),
         (at("woocommerce"), &woo),
-        (at("shopee"), &tiktok),
+        (at("no_marketplace"), &tiktok),
         (at("tiktok_shop/0000000000000000"), &tiktok),
         (at("tiktok_shop/a/b"), &tiktok),
     ];
