@@ -206,6 +206,7 @@ fn apis(settings: &Settings) -> anyhow::Result<Apis> {
             api: url(&app.api_url, "api_url")?,
             auth: url(&app.auth_url, "auth_url")?,
             consent: url(&app.consent_url, "consent_url")?,
+            webhook_url: app.webhook_url.clone(),
             secrets: app_values(app),
         };
         apis.insert(slug, api);

@@ -9,7 +9,7 @@ use crate::db::Db;
 use crate::domain::{ChannelId, MerchantId, Timestamp};
 use crate::marketplaces::{Marketplace, WebhookKeys};
 use entity::channels;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -132,38 +132,55 @@ impl Directory {
         who: Who,
         now: Timestamp,
     ) -> Result<KnownKeys, ChannelError> {
-        let named = match &who {
+        let (read, slug) = (self.db.read(), marketplace.slug());
+        let known = match &who {
             Who::Shop(None) => None,
-            Who::Shop(Some(shop)) => Some(channels::Column::RemoteId.eq(shop.as_str())),
-            Who::Address(address) => Some(channels::Column::Address.eq(address.as_str())),
-        };
-        let row = match named {
-            None => None,
-            Some(named) => {
-                channels::Entity::find()
-                    .filter(channels::Column::Marketplace.eq(marketplace.slug()))
-                    .filter(channels::Column::ParentId.is_null())
-                    .filter(channels::Column::State.ne(ChannelState::Removed.as_str()))
-                    .filter(named)
-                    .one(self.db.read())
-                    .await?
+            Who::Shop(Some(shop)) => known_shop(read, slug, shop).await?,
+            Who::Address(address) => {
+                known_by(read, slug, channels::Column::Address.eq(address.as_str())).await?
             }
         };
         let mut keys = self.app_keys(marketplace);
-        if let (Who::Address(_), Some(row)) = (&who, &row) {
-            let id = ChannelId(row.id);
-            let own = store::secrets_of_connection(self.db.read(), &self.sealer, id, now).await?;
+        if let (Who::Address(_), Some(known)) = (&who, &known) {
+            let id = known.channel;
+            let own = store::secrets_of_connection(read, &self.sealer, id, now).await?;
             keys.keys.splice(..0, own.keys);
         }
-        let known = row.map(|row| Known {
-            channel: ChannelId(row.id),
-            merchant: MerchantId(row.merchant_id),
-            is_active: row.state == ChannelState::Active.as_str(),
-        });
         Ok(KnownKeys {
             known,
             keys,
             looked_at: now,
         })
     }
+}
+
+/// The channel of a shop, as it is now; `None` when the shop is not connected.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known_shop<C: ConnectionTrait>(
+    conn: &C,
+    marketplace: &str,
+    shop: &str,
+) -> Result<Option<Known>, ChannelError> {
+    known_by(conn, marketplace, channels::Column::RemoteId.eq(shop)).await
+}
+
+async fn known_by<C: ConnectionTrait>(
+    conn: &C,
+    marketplace: &str,
+    named: Expr,
+) -> Result<Option<Known>, ChannelError> {
+    let row = channels::Entity::find()
+        .filter(channels::Column::Marketplace.eq(marketplace))
+        .filter(channels::Column::ParentId.is_null())
+        .filter(channels::Column::State.ne(ChannelState::Removed.as_str()))
+        .filter(named)
+        .one(conn)
+        .await?;
+    Ok(row.map(|row| Known {
+        channel: ChannelId(row.id),
+        merchant: MerchantId(row.merchant_id),
+        is_active: row.state == ChannelState::Active.as_str(),
+    }))
 }

@@ -17,7 +17,7 @@ pub use calendar::{
 pub use consents::{
     CONSENT_LIFE, NewConsent, PendingConsent, ask, conclude, consent, of_state, use_up,
 };
-pub use directory::{Directory, Known, KnownKeys, Who};
+pub use directory::{Directory, Known, KnownKeys, Who, known_shop};
 pub use sealing::{SealError, Sealer};
 pub use store::{
     NewChannel, StoredCredentials, connect, connection_of, credentials, list, load, lock,

@@ -48,6 +48,8 @@ named!(
         PushStock = "push_stock",
         /// Renew a channel's access token.
         RefreshToken = "refresh_token",
+        /// Fetch the webhooks that a marketplace gave up on.
+        FetchMissed = "fetch_missed",
         /// Find out whether the merchant's consent still holds.
         CheckAuthorization = "check_authorization",
     }

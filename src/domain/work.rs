@@ -10,13 +10,32 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Work {
-    FetchOrder { order: RemoteId },
-    RescanProduct { product: RemoteId },
-    RunScan { scan: ScanKind, method: ScanMethod },
-    DownloadOrders { orders: Download },
-    PushStock { listing: ListingId },
-    RefreshToken { refresh_token: () },
-    CheckAuthorization { check_authorization: () },
+    FetchOrder {
+        order: RemoteId,
+    },
+    RescanProduct {
+        product: RemoteId,
+    },
+    RunScan {
+        scan: ScanKind,
+        method: ScanMethod,
+    },
+    DownloadOrders {
+        orders: Download,
+    },
+    PushStock {
+        listing: ListingId,
+    },
+    /// The marketplace's slug: what was missed is kept for our app, not for a shop.
+    FetchMissed {
+        missed: String,
+    },
+    RefreshToken {
+        refresh_token: (),
+    },
+    CheckAuthorization {
+        check_authorization: (),
+    },
 }
 
 /// Which orders to download.
@@ -35,6 +54,7 @@ pub enum Download {
 mod priority {
     pub const TOKEN: i64 = 0;
     pub const ORDER: i64 = 10;
+    pub const MISSED: i64 = 15;
     pub const PUSH: i64 = 20;
     pub const PRODUCT: i64 = 30;
     pub const DOWNLOAD: i64 = 40;
@@ -54,6 +74,7 @@ impl Work {
             Self::RunScan { .. } => JobKind::RunScan,
             Self::DownloadOrders { .. } => JobKind::DownloadOrders,
             Self::PushStock { .. } => JobKind::PushStock,
+            Self::FetchMissed { .. } => JobKind::FetchMissed,
             Self::RefreshToken { .. } => JobKind::RefreshToken,
             Self::CheckAuthorization { .. } => JobKind::CheckAuthorization,
         }
@@ -73,6 +94,8 @@ impl Work {
                 Download::Numbered(numbers) => format!("{channel}:{}", numbers.join(",")),
             },
             Self::PushStock { listing } => listing.to_string(),
+            // One consumer per app, whichever of its channels asked.
+            Self::FetchMissed { missed } => missed.clone(),
             Self::RefreshToken { .. } | Self::CheckAuthorization { .. } => channel.to_string(),
         }
     }
@@ -81,6 +104,7 @@ impl Work {
         match self {
             Self::RefreshToken { .. } | Self::CheckAuthorization { .. } => priority::TOKEN,
             Self::FetchOrder { .. } => priority::ORDER,
+            Self::FetchMissed { .. } => priority::MISSED,
             Self::PushStock { .. } => priority::PUSH,
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } => priority::DOWNLOAD,
@@ -152,6 +176,9 @@ mod tests {
             Work::PushStock {
                 listing: ListingId(7),
             },
+            Work::FetchMissed {
+                missed: "shopee".to_owned(),
+            },
             Work::REFRESH_TOKEN,
             Work::CHECK_AUTHORIZATION,
         ];
@@ -159,5 +186,14 @@ mod tests {
         for work in every {
             assert_eq!(Work::from_args(&work.args()).unwrap(), work);
         }
+    }
+
+    #[test]
+    fn what_was_missed_has_one_key_for_all_channels_of_a_marketplace() {
+        let work = Work::FetchMissed {
+            missed: "shopee".to_owned(),
+        };
+
+        assert_eq!(work.key(ChannelId(1)), work.key(ChannelId(2)));
     }
 }

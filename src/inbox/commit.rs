@@ -128,7 +128,10 @@ async fn write_until_closed(queue: Queue, mut receiver: mpsc::Receiver<Waiting>,
 }
 
 /// Stores every receipt that can be stored; the results are in order.
-async fn store_all(queue: &Queue, receipts: &[Receipt]) -> Vec<Result<Stored, StoreError>> {
+pub(super) async fn store_all(
+    queue: &Queue,
+    receipts: &[Receipt],
+) -> Vec<Result<Stored, StoreError>> {
     let mut results = vec![Err(StoreError::Stopped); receipts.len()];
     let mut ranges = Vec::new();
     ranges.push(0..receipts.len());

@@ -5,16 +5,20 @@
 //! 1. `receive` finds the keys, verifies over the raw bytes, parses, and hands a receipt to the writer.
 //! 2. `commit` takes all receipts that wait, and writes their deliveries, events and follow-up jobs in one
 //!    transaction. After the commit each request gets its 2xx.
-//! 3. Nothing is answered with 2xx that is not on disk, except a handshake, which has no content.
+//! 3. `fetched` puts webhooks that the marketplace kept for us on the same road.
+//! 4. Nothing is answered with 2xx that is not on disk, except a handshake, which has no content.
 
 mod commit;
+mod fetched;
 mod follow_up;
 mod quarantine;
 mod queries;
 mod receive;
 mod replay;
 
+pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
+pub use fetched::{Kept, keep_fetched};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{
     DeliveryFilter, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,

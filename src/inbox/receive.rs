@@ -5,7 +5,7 @@ use super::{
     commit::{Receipt, Stored},
     quarantine::{Quarantine, Refusals},
 };
-use crate::channels::{ChannelError, Directory, KnownKeys, Who};
+use crate::channels::{ChannelError, Directory, Known, KnownKeys, Who};
 use crate::domain::{ChannelId, Timestamp};
 use crate::marketplaces::{
     Acknowledgement, Malformed, Marketplace, RawDelivery, Rejected, VerifiedDelivery,
@@ -131,7 +131,7 @@ impl Inbox {
             Ok(verified) => verified,
             Err(answer) => return Ok(answer),
         };
-        let receipt = make_receipt(marketplace, &delivery, &known, now);
+        let receipt = make_receipt(marketplace, &delivery, known.known.as_ref(), now);
         let stored = self
             .writer
             .store(receipt)
@@ -231,14 +231,15 @@ enum ReceiveError {
     Store(super::commit::StoreError),
 }
 
-fn make_receipt(
+/// What a believed delivery is stored as; `known` is the channel that it is for.
+pub(super) fn make_receipt(
     marketplace: &'static dyn Marketplace,
     delivery: &VerifiedDelivery,
-    known: &KnownKeys,
+    known: Option<&Known>,
     now: Timestamp,
 ) -> Receipt {
     let parsed = marketplace.parse(delivery);
-    let (verdict, events) = match (&known.known, parsed) {
+    let (verdict, events) = match (known, parsed) {
         // A test from the marketplace's console is signed, and about no shop.
         (None, Ok(events)) if events.is_empty() => (Verdict::Ignored, events),
         (None, _) => (Verdict::UnknownChannel, Vec::new()),
@@ -248,13 +249,10 @@ fn make_receipt(
         (Some(known), Ok(events)) if !known.is_active => (Verdict::Parked, events),
         (_, Ok(events)) => (Verdict::Accepted, events),
     };
-    let scope = known
-        .known
-        .as_ref()
-        .map_or_else(|| "-".to_owned(), |known| known.channel.to_string());
+    let scope = known.map_or_else(|| "-".to_owned(), |known| known.channel.to_string());
     Receipt {
         marketplace: marketplace.slug(),
-        known: known.known.clone(),
+        known: known.cloned(),
         delivery_key: format!("{scope}:{}", marketplace.delivery_key(delivery).0),
         topic: marketplace.topic(delivery),
         verdict,

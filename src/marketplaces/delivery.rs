@@ -1,8 +1,8 @@
 //! One webhook request, before and after it is believed.
 //!
 //! The types make the wrong order impossible: [`RawDelivery::believed`] makes a [`VerifiedDelivery`], needs a
-//! [`KeyMatch`], and only [`WebhookKeys::matching`] makes one of those. The one exception is a delivery that
-//! was verified before it was stored and is taken up again.
+//! [`KeyMatch`], and only [`WebhookKeys::matching`] makes one of those. There are two exceptions: a delivery
+//! that was verified before it was stored and is taken up again, and one that we asked the marketplace for.
 
 use crate::domain::Timestamp;
 use bytes::Bytes;
@@ -53,6 +53,14 @@ impl RawDelivery {
         VerifiedDelivery {
             raw: self,
             key_index: matched.0,
+        }
+    }
+
+    /// A delivery that came unsigned in the answer to a call of ours: it is believed as any other answer is.
+    pub fn fetched_by_us(self) -> VerifiedDelivery {
+        VerifiedDelivery {
+            raw: self,
+            key_index: 0,
         }
     }
 

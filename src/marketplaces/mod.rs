@@ -17,6 +17,7 @@ pub mod error;
 pub mod http;
 pub mod limits;
 pub mod query;
+pub mod shopee;
 pub mod simulation;
 pub mod tiktok_shop;
 pub mod woocommerce;
@@ -142,7 +143,8 @@ pub trait Marketplace: Send + Sync {
     ) -> Result<Option<Vec<Subscribed>>> {
         Ok(None)
     }
-    /// Webhooks that the marketplace gave up on. Only where `limits().keeps_missed`.
+    /// Webhooks that the marketplace gave up on, of all shops of our app: `access` has the app's values and
+    /// no shop's. Only where `limits().keeps_missed`.
     async fn missed(&self, _access: &Access) -> Result<Missed> {
         Ok(Missed::default())
     }
@@ -163,7 +165,11 @@ impl std::fmt::Debug for dyn Marketplace {
 
 /// Every marketplace that marketsink speaks to, in the order in which they are shown.
 pub fn all() -> &'static [&'static dyn Marketplace] {
-    &[&tiktok_shop::TikTokShop, &woocommerce::WooCommerce]
+    &[
+        &tiktok_shop::TikTokShop,
+        &shopee::Shopee,
+        &woocommerce::WooCommerce,
+    ]
 }
 
 /// The marketplace with this slug.

@@ -30,13 +30,16 @@ named!(
         UpdatedScan = "updated_scan",
         /// Look for orders whose webhooks were missed.
         OrderDownload = "order_download",
+        /// Fetch the webhooks that the marketplace gave up on.
+        Missed = "missed_webhooks",
         /// Renew the tokens at half of their life, and warn of ends that only the merchant can put off.
         TokenRefresh = "token_refresh",
     }
 );
 
 impl Task {
-    pub fn work(self) -> Work {
+    /// What a fire enqueues for a channel of this marketplace.
+    pub fn work(self, marketplace: &str) -> Work {
         match self {
             Self::FullScan => Work::RunScan {
                 method: ScanMethod::Async,
@@ -53,6 +56,9 @@ impl Task {
             Self::OrderDownload => Work::DownloadOrders {
                 orders: Download::Updated,
             },
+            Self::Missed => Work::FetchMissed {
+                missed: marketplace.to_owned(),
+            },
             Self::TokenRefresh => Work::REFRESH_TOKEN,
         }
     }
@@ -67,10 +73,16 @@ impl Task {
                 format!("{} {hour} * * *", spread(60))
             }
             Self::ActiveScan => format!("{} */6 * * *", spread(60)),
+            Self::UpdatedScan if !limits.pushes_product_edits => {
+                format!("{}-59/5 * * * *", spread(5))
+            }
             Self::UpdatedScan => format!("{}-59/15 * * * *", spread(15)),
+            Self::Missed if !limits.keeps_missed => return None,
             Self::TokenRefresh if !limits.tokens_expire => return None,
             // Tokens that live for an hour are renewed after half of it; a look costs one row.
-            Self::OrderDownload | Self::TokenRefresh => format!("{}-59/10 * * * *", spread(10)),
+            Self::OrderDownload | Self::Missed | Self::TokenRefresh => {
+                format!("{}-59/10 * * * *", spread(10))
+            }
         })
     }
 }

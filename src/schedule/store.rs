@@ -224,10 +224,10 @@ pub async fn fire_due(db: &Db, now: Timestamp) -> Result<Vec<Fired>, DbErr> {
         let tx = db.write_tx().await?;
         let mut jobs = Vec::with_capacity(fires.len());
         for fire in fires {
-            let (merchant, schedule) = &schedules[&fire.schedule];
-            if mark(&tx, *merchant, schedule, fire, now).await? {
-                jobs.push(job(*merchant, schedule));
-                fired.push(happened(*merchant, schedule, fire));
+            let (owner, schedule) = &schedules[&fire.schedule];
+            if mark(&tx, owner.merchant, schedule, fire, now).await? {
+                jobs.push(job(owner, schedule));
+                fired.push(happened(owner.merchant, schedule, fire));
             }
         }
         enqueue(&tx, &jobs, now).await?;
@@ -236,15 +236,26 @@ pub async fn fire_due(db: &Db, now: Timestamp) -> Result<Vec<Fired>, DbErr> {
     Ok(fired)
 }
 
+/// Whose schedule it is.
+#[derive(Clone)]
+struct Owner {
+    merchant: MerchantId,
+    marketplace: String,
+}
+
 /// Enabled schedules of active channels, by row; all processes go through them in the same order.
-async fn active_schedules(db: &Db) -> Result<BTreeMap<i64, (MerchantId, Schedule)>, DbErr> {
+async fn active_schedules(db: &Db) -> Result<BTreeMap<i64, (Owner, Schedule)>, DbErr> {
     let active: Vec<channels::Model> = channels::Entity::find()
         .filter(channels::Column::State.eq(ACTIVE))
         .all(db.read())
         .await?;
-    let active: HashMap<i64, i64> = active
+    let owner = |channel: channels::Model| Owner {
+        merchant: MerchantId(channel.merchant_id),
+        marketplace: channel.marketplace,
+    };
+    let active: HashMap<i64, Owner> = active
         .into_iter()
-        .map(|channel| (channel.id, channel.merchant_id))
+        .map(|channel| (channel.id, owner(channel)))
         .collect();
     let zones: HashMap<i64, String> = merchants::Entity::find()
         .all(db.read())
@@ -259,9 +270,9 @@ async fn active_schedules(db: &Db) -> Result<BTreeMap<i64, (MerchantId, Schedule
     Ok(rows
         .iter()
         .filter_map(|row| {
-            let merchant = active.get(&row.channel_id)?;
-            let schedule = understood(row, zones.get(merchant)?)?;
-            Some((row.id, (MerchantId(*merchant), schedule)))
+            let owner = active.get(&row.channel_id)?;
+            let schedule = understood(row, zones.get(&owner.merchant.0)?)?;
+            Some((row.id, (owner.clone(), schedule)))
         })
         .collect())
 }
@@ -346,11 +357,11 @@ async fn write_down(
     Ok(matches!(inserted, TryInsertResult::Inserted(n) if n > 0))
 }
 
-fn job(merchant: MerchantId, schedule: &Schedule) -> NewJob {
+fn job(owner: &Owner, schedule: &Schedule) -> NewJob {
     NewJob {
-        merchant,
+        merchant: owner.merchant,
         channel: schedule.channel,
-        work: schedule.task.work(),
+        work: schedule.task.work(&owner.marketplace),
         source: Source::Schedule,
         run_at: None,
     }

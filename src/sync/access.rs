@@ -29,6 +29,8 @@ pub struct Api {
     pub auth: Option<Url>,
     /// Where merchants consent, when that differs.
     pub consent: Option<Url>,
+    /// Where the marketplace sends the app's webhooks, when that is not below our public address.
+    pub webhook_url: Option<String>,
     /// Merged into every channel's secrets: app key and app secret.
     pub secrets: Secrets,
 }

@@ -162,7 +162,11 @@ impl Sync {
         for id in ids {
             channels.push(channels::load(self.db().read(), id).await?);
         }
-        let webhook_url = webhook_url(&connect.public_url, &channels[0]);
+        let api = self.shared.apis.get(connect.marketplace.slug());
+        // The address is signed in some schemes: it must be the one that webhooks are verified with.
+        let webhook_url = api
+            .and_then(|api| api.webhook_url.clone())
+            .unwrap_or_else(|| webhook_url(&connect.public_url, &channels[0]));
         let webhooks = self
             .subscribe(&channels[0], &webhook_url, &webhook_secret)
             .await;

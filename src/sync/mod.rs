@@ -9,6 +9,7 @@ mod consent;
 mod cursors;
 mod download;
 mod error;
+mod missed;
 mod orders;
 mod pace;
 mod position;

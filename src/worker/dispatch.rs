@@ -38,6 +38,7 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
             sync,
             sync.download_orders(channel, orders, first.source).await,
         ),
+        Work::FetchMissed { missed } => one(sync, sync.fetch_missed(missed).await),
         Work::RefreshToken { .. } => one(sync, sync.refresh_token(channel, first.source).await),
         Work::CheckAuthorization { .. } => one(sync, sync.check_authorization(channel).await),
     }

@@ -7,6 +7,7 @@ mod cli;
 mod connecting;
 mod contract;
 mod db;
+mod missed;
 mod queue;
 mod sandbox;
 mod scenarios;

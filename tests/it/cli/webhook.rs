@@ -6,9 +6,10 @@ use serde_json::Value;
 use std::{fs, path::Path};
 
 /// A recorded delivery of each marketplace that was signed rightly and means something.
-const RECORDED: [(&str, &str); 2] = [
+const RECORDED: [(&str, &str); 3] = [
     ("woocommerce", "order_updated"),
     ("tiktok_shop", "order_status"),
+    ("shopee", "order_ready"),
 ];
 
 struct Recorded {
@@ -42,6 +43,9 @@ impl Recorded {
         let mut args = vec!["webhook", "verify", "--marketplace", self.marketplace];
         let app_key = self.fixture["app_key"].as_str().unwrap_or_default();
         args.extend(["--app-key", app_key, "--secret", secret, "--body", "body"]);
+        if let Some(address) = self.fixture["address"].as_str() {
+            args.extend(["--url", address]);
+        }
         let headers: Vec<String> = self.fixture["headers"]
             .as_array()
             .expect("it has headers")

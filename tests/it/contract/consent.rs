@@ -3,7 +3,8 @@
 use super::Stage;
 use crate::sandbox::receiver::Receiver;
 use marketsink::marketplaces::{
-    Access, ConsentAnswer, ConsentQuestion, Marketplace, Secrets, all, simulation::SimStatus,
+    Access, ConsentAnswer, ConsentQuestion, Marketplace, MarketplaceError, Secrets, all,
+    simulation::SimStatus,
 };
 use serde_json::Value;
 use url::Url;
@@ -96,6 +97,14 @@ async fn a_consent_opens_the_shop_and_its_tokens_can_be_renewed() {
         let answer = agree(&stage, page, &receiver).await;
         let consent = marketplace.consent(&before, &answer).await;
         let consent = consent.unwrap_or_else(|error| panic!("{slug}: {error}"));
+        if answer.get("code").is_some() {
+            let again = marketplace.consent(&before, &answer).await;
+            let is_refused = matches!(
+                again,
+                Err(MarketplaceError::Unauthorized { .. } | MarketplaceError::Refused { .. })
+            );
+            assert!(is_refused, "{slug}: a code is good once: {again:?}");
+        }
 
         let mut access = before.clone();
         for (name, value) in &consent.tokens.secrets {

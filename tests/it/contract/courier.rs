@@ -3,25 +3,46 @@
 use super::Stage;
 use crate::sandbox::receiver::Receiver;
 use marketsink::{
-    marketplaces::simulation::{ShopChange, SimStatus},
+    marketplaces::{
+        all,
+        simulation::{ShopChange, SimStatus},
+    },
     sandbox::{DeliveryFault, Forgery},
 };
 
 #[tokio::test]
-async fn a_ping_is_answered_and_forgotten() {
+async fn a_ping_is_answered_and_forgotten_or_is_signed_and_means_nothing() {
     for stage in Stage::every().await {
+        let (slug, marketplace) = (stage.slug(), stage.marketplace);
         let receiver = Receiver::open();
-        stage.subscribe_to(&receiver.address()).await;
+        let keys = stage.subscribe_to(&receiver.address()).await;
 
         stage.sandbox.courier().settle().await;
 
         let received = receiver.take();
         assert_eq!(received.len() as u64, stage.sandbox.ledger().pings);
         for ping in received {
-            let answer = stage.marketplace.handshake(&ping);
-            let status = answer.map(|answer| answer.status);
-            assert!(status.is_some_and(|s| s == 200), "{}", stage.slug());
+            if let Some(answer) = marketplace.handshake(&ping) {
+                assert_eq!(answer.status, 200, "{slug}");
+                continue;
+            }
+            let believed = marketplace.verify(ping, &keys);
+            let believed = believed.unwrap_or_else(|refused| panic!("{slug}: {refused}"));
+            assert_eq!(marketplace.parse(&believed), Ok(Vec::new()), "{slug}");
         }
+    }
+}
+
+#[test]
+fn our_answer_is_what_the_marketplace_counts_as_success() {
+    for marketplace in all() {
+        let answer = marketplace.acknowledgement();
+
+        let is_success = marketplace
+            .simulator()
+            .is_success(answer.status, answer.body.as_bytes());
+
+        assert!(is_success, "{}", marketplace.slug());
     }
 }
 

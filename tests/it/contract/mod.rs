@@ -9,12 +9,14 @@ mod driven;
 mod faults;
 mod fixture;
 mod forgery;
+mod missed;
 mod orders;
 mod pages;
 mod parsing;
 mod products;
 mod pushes;
 mod stage;
+mod support;
 mod tokens;
 mod webhooks;
 

@@ -70,6 +70,23 @@ async fn an_order_window_shows_what_changed_in_it() {
 }
 
 #[tokio::test]
+async fn a_window_as_long_as_the_limit_is_read_wherever_its_seconds_begin() {
+    for stage in Stage::every().await {
+        let Some(longest) = stage.marketplace.limits().longest_order_window else {
+            continue;
+        };
+        let order = stage.order(&[("MUG", 1)], SimStatus::Paid);
+        let to = stage.clock.now() + Duration::from_micros(1_500_000);
+
+        let from = to - longest;
+        let (found, _) = stage.all_orders(Window { from, to }).await;
+
+        let ids: Vec<_> = found.into_iter().map(|order| order.remote_id).collect();
+        assert_eq!(ids, [order], "{}", stage.slug());
+    }
+}
+
+#[tokio::test]
 async fn every_product_is_listed_exactly_once_in_a_bounded_number_of_pages() {
     for stage in Stage::every().await {
         let slug = stage.slug();

@@ -43,7 +43,7 @@ fn limits(tokens_expire: bool) -> Limits {
         subscribing: Subscribing::Api,
         topics: &[],
         pushes_product_edits: true,
-        keeps_missed: false,
+        keeps_missed: true,
         order_page: 50,
         order_batch: 50,
         product_page: 50,
@@ -276,4 +276,25 @@ async fn old_fires_are_forgotten(db: Db) {
 
     let fires = schedule_fires::Entity::find().count(db.read()).await;
     assert!((29..=31).contains(&fires.unwrap()));
+}
+
+#[test]
+fn schedules_make_up_for_what_a_marketplace_does_not_tell() {
+    let default = |task: Task, limits: &Limits| task.default_expression(ChannelId(7), limits);
+    let telling = Limits {
+        pushes_product_edits: true,
+        keeps_missed: false,
+        ..limits(true)
+    };
+    let silent = Limits {
+        pushes_product_edits: false,
+        keeps_missed: true,
+        ..limits(true)
+    };
+
+    let shown = |task, limits| default(task, limits).unwrap_or_default();
+    assert_eq!(shown(Task::UpdatedScan, &telling), "7-59/15 * * * *");
+    assert_eq!(shown(Task::UpdatedScan, &silent), "2-59/5 * * * *");
+    assert_eq!(default(Task::Missed, &telling), None);
+    assert_eq!(shown(Task::Missed, &silent), "7-59/10 * * * *");
 }

@@ -1,0 +1,493 @@
+//! Signed calls to Shopee's Open Platform.
+//!
+//! Promises: an answer is judged by its `error`, never by its HTTP status alone; one unreadable order or
+//! product does not hide the others; every push gets an outcome, also the refusals of single models that
+//! hide behind an empty `error`. Neither tokens nor signatures appear in errors.
+//!
+//! Source: <https://open.shopee.com/developer-guide/16>, developer-guide/20 and the page of each call, read
+//! 2026-11-23.
+
+mod call;
+mod tokens;
+
+pub(super) use tokens::{consent_page, refresh};
+
+#[cfg(test)]
+pub(super) use call::sign;
+
+use super::{
+    LIMITS, Misfit, SLUG, id_of, is_plain_id, mapping, number, unauthorized, unreadable, webhook,
+};
+use crate::domain::{Currency, Order, Product, RemoteId, Timestamp, Window};
+use crate::marketplaces::{
+    Access, Consent, ConsentAnswer, MarketplaceError, Missed, OrderQuery, OrderSummary, Page,
+    PageToken, PriceChange, ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity,
+    StockLevel, Subscribed,
+    http::{
+        batch::{self, Answers, Entry},
+        lenient::text,
+    },
+};
+use call::Call;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const SHOP_INFO: &str = "/api/v2/shop/get_shop_info";
+const ORDER_LIST: &str = "/api/v2/order/get_order_list";
+const ORDER_DETAIL: &str = "/api/v2/order/get_order_detail";
+const ESCROW_DETAIL: &str = "/api/v2/payment/get_escrow_detail";
+const ITEM_LIST: &str = "/api/v2/product/get_item_list";
+const ITEM_BASE_INFO: &str = "/api/v2/product/get_item_base_info";
+const MODEL_LIST: &str = "/api/v2/product/get_model_list";
+const UPDATE_STOCK: &str = "/api/v2/product/update_stock";
+const UPDATE_PRICE: &str = "/api/v2/product/update_price";
+const PUSH_CONFIG: &str = "/api/v2/push/get_app_push_config";
+const SET_PUSH_CONFIG: &str = "/api/v2/push/set_app_push_config";
+const LOST_PUSHES: &str = "/api/v2/push/get_lost_push_message";
+const CONFIRM_LOST: &str = "/api/v2/push/confirm_consumed_lost_push_message";
+
+/// Ids per detail call, and models per push. Source: the pages of the calls.
+const BATCH: usize = 50;
+const STATUSES: [&str; 6] = [
+    "NORMAL",
+    "BANNED",
+    "UNLIST",
+    "REVIEWING",
+    "SELLER_DELETE",
+    "SHOPEE_DELETE",
+];
+
+impl Call {
+    async fn ask(self, access: &Access) -> Result<Value> {
+        self.ask_at(access, access.clock.now()).await
+    }
+
+    /// The `response` inside the envelope.
+    async fn fetch(self, access: &Access) -> Result<Value> {
+        Ok(self.ask(access).await?["response"].take())
+    }
+}
+
+pub(super) async fn consent(access: &Access, answer: &ConsentAnswer) -> Result<Consent> {
+    tokens::consent(access, answer, access.clock.now()).await
+}
+
+fn misread((id, reason): Misfit) -> MarketplaceError {
+    unreadable(format!("{id}: {reason}"))
+}
+
+fn rows(answer: &mut Value, name: &str) -> Vec<Value> {
+    match answer[name].take() {
+        Value::Array(rows) => rows,
+        _ => Vec::new(),
+    }
+}
+
+fn unless_gone<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Err(MarketplaceError::NotFound { .. }) => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+/// A main account's consent opens many shops, of which each becomes a channel of its own.
+pub(super) async fn shops(access: &Access) -> Result<Vec<ShopIdentity>> {
+    let ids = match access.secrets.get("shop_id") {
+        Some(id) => id,
+        None => access.secrets.need(SLUG, "shop_id_list")?,
+    };
+    let (mut shops, mut refused) = (Vec::new(), None);
+    for id in ids.split(',') {
+        let mut of_shop = access.clone();
+        of_shop.secrets.set("shop_id", id);
+        let info = Call::of_shop(SHOP_INFO).ask(&of_shop).await;
+        match info.and_then(|info| mapping::shop(&info, id).map_err(unauthorized)) {
+            Ok(shop) => shops.push(shop),
+            // One closed shop of an account does not close the others.
+            Err(error @ MarketplaceError::Unauthorized { .. }) => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match refused {
+        Some(error) if shops.is_empty() => Err(error),
+        _ => Ok(shops),
+    }
+}
+
+/// The whole seconds in the window, since all times here are whole; the last is not in it. So no window
+/// becomes longer than it was.
+fn seconds(window: Window) -> (i64, i64) {
+    let up = |at: Timestamp| Timestamp::from_micros(at.micros().saturating_add(999_999)).secs();
+    let from = up(window.from);
+    (from, up(window.to).max(from + 1))
+}
+
+pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
+    let (from, to) = seconds(query.window);
+    let cursor = query.page.as_ref().map_or("", |page| page.0.as_str());
+    let mut list = Call::of_shop(ORDER_LIST)
+        .with("time_range_field", "update_time")
+        .with("time_from", from)
+        .with("time_to", to)
+        .with("page_size", LIMITS.order_page)
+        .with("cursor", cursor)
+        .with("request_order_status_pending", true)
+        .fetch(access)
+        .await?;
+    let next = match (list["more"].as_bool(), text(&list, "next_cursor")) {
+        (Some(true), Some(next)) if next != cursor => Some(PageToken(next.to_owned())),
+        (Some(true), _) => return Err(unreadable("more orders are promised, but not where")),
+        _ => None,
+    };
+    let listed = rows(&mut list, "order_list");
+    let ids: Vec<RemoteId> = listed
+        .iter()
+        .filter_map(|row| id_of(row, "order_sn"))
+        .collect();
+    let (mut items, mut unreadable) = (Vec::new(), Vec::new());
+    let mut missing = ids.clone();
+    for row in details(access, &ids, "").await? {
+        missing.retain(|id| id_of(&row, "order_sn").as_ref() != Some(id));
+        match mapping::summary(&row) {
+            Ok(order) => items.push(order),
+            Err(misfit) => unreadable.push(misfit),
+        }
+    }
+    let untold = |id| (id, "listed, and not told of".to_owned());
+    unreadable.extend(missing.into_iter().map(untold));
+    // Whether `time_to` itself belongs to the window is not documented: here it never does.
+    items.retain(|order| order.version.secs() != to);
+    items.sort_by_key(|order| order.version);
+    Ok(Page {
+        items,
+        next,
+        total: None,
+        unreadable,
+    })
+}
+
+/// Rows of a call that takes a list of ids, in no order; ids that are not known are left out. `call` makes it
+/// from the list, `name` is that of the rows.
+async fn by_id(
+    access: &Access,
+    ids: &[RemoteId],
+    name: &str,
+    call: impl Fn(String) -> Call,
+) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    let plain = ids
+        .iter()
+        .map(RemoteId::as_str)
+        .filter(|id| is_plain_id(id));
+    for batch in plain.collect::<Vec<_>>().chunks(BATCH) {
+        match call(batch.join(",")).fetch(access).await {
+            // One id that is not the shop's may refuse the whole batch: ask for each alone.
+            Err(MarketplaceError::NotFound { .. }) if batch.len() > 1 => {
+                for id in batch {
+                    let one = unless_gone(call((*id).to_owned()).fetch(access).await)?;
+                    found.extend(one.map(|mut one| rows(&mut one, name)).unwrap_or_default());
+                }
+            }
+            answer => {
+                let answer = unless_gone(answer)?;
+                found.extend(
+                    answer
+                        .map(|mut some| rows(&mut some, name))
+                        .unwrap_or_default(),
+                );
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Orders with the `optional` fields.
+async fn details(access: &Access, ids: &[RemoteId], optional: &str) -> Result<Vec<Value>> {
+    let call = |ids| {
+        let call = Call::of_shop(ORDER_DETAIL)
+            .with("order_sn_list", ids)
+            .with("request_order_status_pending", true);
+        match optional {
+            "" => call,
+            optional => call.with("response_optional_fields", optional),
+        }
+    };
+    by_id(access, ids, "order_list", call).await
+}
+
+/// # Errors
+/// `Unreadable` with the id when one of the orders cannot be read: an order is never dropped in silence.
+pub(super) async fn orders_by_id(access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>> {
+    let mut orders = Vec::new();
+    for row in details(access, ids, mapping::ORDER_FIELDS).await? {
+        let settled = match id_of(&row, "order_sn").filter(|_| mapping::hides_prices(&row)) {
+            Some(id) => settlement(access, &id).await?,
+            None => None,
+        };
+        orders.push(mapping::order(&row, settled.as_ref()).map_err(misread)?);
+    }
+    Ok(orders)
+}
+
+/// What a bundle's lines cost; before it is paid an order has no settlement.
+async fn settlement(access: &Access, order: &RemoteId) -> Result<Option<Value>> {
+    let told = Call::of_shop(ESCROW_DETAIL).with("order_sn", order);
+    match told.fetch(access).await {
+        Err(MarketplaceError::NotFound { .. } | MarketplaceError::Refused { .. }) => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+/// Where a walk over the products is.
+#[derive(Serialize, Deserialize)]
+struct Walk {
+    offset: u64,
+    /// Unix second of its first page.
+    began: i64,
+    /// The last pass: what was edited while the list was read, and so may have changed its place in it.
+    is_again: bool,
+}
+
+pub(super) async fn products(access: &Access, query: &ProductQuery) -> Result<Page<Product>> {
+    let now = access.clock.now().secs();
+    let resumed = query
+        .page
+        .as_ref()
+        .map(|page| serde_json::from_str(&page.0));
+    let walk: Walk = match resumed {
+        Some(walk) => walk.map_err(|_| unreadable("the page token is not ours"))?,
+        None => Walk {
+            offset: 0,
+            began: now,
+            is_again: false,
+        },
+    };
+    let mut call = Call::of_shop(ITEM_LIST)
+        .with("offset", walk.offset)
+        .with("page_size", LIMITS.product_page);
+    let statuses = match query.scope {
+        ProductScope::Active => &STATUSES[..1],
+        ProductScope::Full | ProductScope::Updated(_) => &STATUSES[..],
+    };
+    for status in statuses {
+        call = call.with("item_status", status);
+    }
+    let times = match query.scope {
+        ProductScope::Updated(window) => Some(seconds(window)),
+        _ if walk.is_again => Some((walk.began, now)),
+        _ => None,
+    };
+    if let Some((from, to)) = times {
+        call = call
+            .with("update_time_from", from)
+            .with("update_time_to", to);
+    }
+    let mut list = call.fetch(access).await?;
+    let token = |walk: &Walk| serde_json::to_string(walk).map(PageToken);
+    let next = if list["has_next_page"].as_bool() == Some(true) {
+        let next = list["next_offset"]
+            .as_u64()
+            .filter(|next| *next > walk.offset);
+        let offset = next.ok_or_else(|| unreadable("more products are promised, but not where"))?;
+        Some(Walk { offset, ..walk })
+    } else {
+        let is_whole = query.scope == ProductScope::Full && !walk.is_again;
+        (is_whole && now > walk.began).then_some(Walk {
+            offset: 0,
+            is_again: true,
+            ..walk
+        })
+    };
+    let next = next.as_ref().map(token).transpose();
+    let total = list["total_count"].as_u64().filter(|_| times.is_none());
+    let listed = rows(&mut list, "item");
+    let gone: Vec<Product> = listed.iter().filter_map(mapping::deleted).collect();
+    let is_gone = |id: &RemoteId| gone.iter().any(|product| product.remote_id == *id);
+    let ids = listed.iter().filter_map(|row| id_of(row, "item_id"));
+    let ids: Vec<RemoteId> = ids.filter(|id| !is_gone(id)).collect();
+    let (mut items, mut unreadable) = read_products(access, &ids).await?;
+    let is_told = |id: &RemoteId| {
+        let mut told = items.iter().map(|p| &p.remote_id);
+        told.any(|known| known == id) || unreadable.iter().any(|(known, _)| known == id)
+    };
+    let untold: Vec<_> = ids.into_iter().filter(|id| !is_told(id)).collect();
+    let untold = untold
+        .into_iter()
+        .map(|id| (id, "listed, and not told of".to_owned()));
+    unreadable.extend(untold);
+    items.extend(gone);
+    Ok(Page {
+        items,
+        next: next.map_err(|error| super::unreadable(error.to_string()))?,
+        total,
+        unreadable,
+    })
+}
+
+pub(super) async fn products_by_id(access: &Access, ids: &[RemoteId]) -> Result<Vec<Product>> {
+    let (products, misfits) = read_products(access, ids).await?;
+    match misfits.into_iter().next() {
+        Some(misfit) => Err(misread(misfit)),
+        None => Ok(products),
+    }
+}
+
+async fn read_products(access: &Access, ids: &[RemoteId]) -> Result<(Vec<Product>, Vec<Misfit>)> {
+    let usual = access.secrets.get("currency");
+    let usual = usual.and_then(|code| Currency::from_code(code).ok());
+    let (mut products, mut misfits) = (Vec::new(), Vec::new());
+    for item in base_infos(access, ids).await? {
+        let models = models_of(access, &item).await?;
+        match mapping::product(&item, models.as_ref(), usual) {
+            Ok(product) => products.push(product),
+            Err(misfit) => misfits.push(misfit),
+        }
+    }
+    Ok((products, misfits))
+}
+
+async fn base_infos(access: &Access, ids: &[RemoteId]) -> Result<Vec<Value>> {
+    let call = |ids| Call::of_shop(ITEM_BASE_INFO).with("item_id_list", ids);
+    by_id(access, ids, "item_list", call).await
+}
+
+/// The models of an item that has some; an item that went meanwhile has none.
+async fn models_of(access: &Access, item: &Value) -> Result<Option<Value>> {
+    match id_of(item, "item_id").filter(|_| mapping::has_models(item)) {
+        Some(id) => {
+            let call = Call::of_shop(MODEL_LIST).with("item_id", id);
+            unless_gone(call.fetch(access).await)
+        }
+        None => Ok(None),
+    }
+}
+
+/// Reads what is reserved before it sets anything: the call sets what the seller has, not what buyers see.
+pub(super) async fn set_stock(access: &Access, levels: &[StockLevel]) -> Result<Vec<PushOutcome>> {
+    let products: BTreeSet<_> = levels
+        .iter()
+        .map(|level| level.product_id.clone())
+        .collect();
+    let products: Vec<RemoteId> = products.into_iter().collect();
+    let mut held = BTreeMap::new();
+    for item in base_infos(access, &products).await? {
+        if let Some(id) = id_of(&item, "item_id") {
+            held.insert(
+                id,
+                mapping::held(&item, models_of(access, &item).await?.as_ref()),
+            );
+        }
+    }
+    let entry = |level: &StockLevel| {
+        let model = mapping::model_number(&level.product_id, &level.variant_id)?;
+        let held = held.get(&level.product_id)?.get(&model)?;
+        Some(Entry {
+            path: level.product_id.to_string(),
+            id: model,
+            body: mapping::stock_entry(model, level.quantity, held),
+        })
+    };
+    let entries: Vec<_> = levels.iter().map(entry).collect();
+    push(access, UPDATE_STOCK, "stock_list", &entries).await
+}
+
+pub(super) async fn set_price(access: &Access, prices: &[PriceChange]) -> Result<Vec<PushOutcome>> {
+    let entry = |change: &PriceChange| {
+        let model = mapping::model_number(&change.product_id, &change.variant_id)?;
+        Some(Entry {
+            path: change.product_id.to_string(),
+            id: model,
+            body: mapping::price_entry(model, change.price),
+        })
+    };
+    let entries: Vec<_> = prices.iter().map(entry).collect();
+    push(access, UPDATE_PRICE, "price_list", &entries).await
+}
+
+/// One call per product and 50 models; the path of an entry is its product, its id the model.
+async fn push(
+    access: &Access,
+    path: &'static str,
+    list: &str,
+    entries: &[Option<Entry>],
+) -> Result<Vec<PushOutcome>> {
+    let (batches, at_odds) = batch::plan(entries, BATCH);
+    let mut answers = Answers::new(entries.len(), &not_found("the variation"));
+    for place in at_odds {
+        answers.set(place, Err(contradiction()));
+    }
+    for batch in &batches {
+        let answer = match (answers.stopped(), number(batch.path)) {
+            (Some(error), _) => Err(error),
+            (None, None) => Err(not_found("the product")),
+            (None, Some(item)) => {
+                let body = json!({"item_id": item, list: batch.bodies});
+                Call::of_shop(path).sending(body).fetch(access).await
+            }
+        };
+        match answer {
+            Err(error) => answers.fail(batch, &error),
+            Ok(told) => {
+                for (model, places) in &batch.places {
+                    let refused = mapping::refusal(&told, *model);
+                    for place in places {
+                        answers.set(*place, refused.clone().map_or(Ok(()), Err));
+                    }
+                }
+            }
+        }
+    }
+    answers.finish()
+}
+
+fn not_found(what: &str) -> MarketplaceError {
+    MarketplaceError::NotFound {
+        marketplace: SLUG,
+        what: what.to_owned(),
+    }
+}
+
+fn contradiction() -> MarketplaceError {
+    MarketplaceError::Refused {
+        marketplace: SLUG,
+        code: "at_odds".to_owned(),
+        message: "one variation was given two values at once".to_owned(),
+    }
+}
+
+async fn push_config(access: &Access) -> Result<Value> {
+    Call::of_app(PUSH_CONFIG).fetch(access).await
+}
+
+/// The codes stay as the console has them: which ones an app may have depends on its category.
+pub(super) async fn subscribe(access: &Access, address: &str) -> Result<Vec<String>> {
+    let config = push_config(access).await?;
+    let changes = webhook::to_mend(&config, address);
+    if !changes.is_empty() {
+        let body = json!({ "callback_url": address });
+        Call::of_app(SET_PUSH_CONFIG)
+            .sending(body)
+            .ask(access)
+            .await?;
+    }
+    Ok(changes)
+}
+
+pub(super) async fn subscriptions(access: &Access, address: &str) -> Result<Vec<Subscribed>> {
+    Ok(webhook::subscribed(&push_config(access).await?, address))
+}
+
+pub(super) async fn missed(access: &Access) -> Result<Missed> {
+    webhook::missed(&Call::of_app(LOST_PUSHES).fetch(access).await?)
+}
+
+pub(super) async fn confirm_missed(access: &Access, mark: &str) -> Result<()> {
+    let mark = number(mark).ok_or_else(|| unreadable("the mark is not a number"))?;
+    let body = json!({ "last_message_id": mark });
+    Call::of_app(CONFIRM_LOST)
+        .sending(body)
+        .ask(access)
+        .await
+        .map(drop)
+}
