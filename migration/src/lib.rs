@@ -9,6 +9,7 @@ mod m20261123_000001_shops;
 mod m20261123_000002_inbox;
 mod m20261123_000003_books;
 mod m20261123_000004_work;
+mod m20261124_000006_upkeep;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000002_inbox::Migration),
             Box::new(m20261123_000003_books::Migration),
             Box::new(m20261123_000004_work::Migration),
+            Box::new(m20261124_000006_upkeep::Migration),
         ]
     }
 }

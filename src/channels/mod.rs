@@ -1,20 +1,26 @@
 //! Connected shops: their state, settings, sealed credentials and webhook secrets.
 //!
-//! Owns the tables `channels`, `credentials` and `webhook_secrets`. A channel is what the merchant sees; a
+//! Owns the tables `channels`, `credentials`, `webhook_secrets` and `subscriptions`. A channel is what the merchant sees; a
 //! *connection* is the channel whose credentials are used. They are the same, except that Tokopedia is a
 //! channel of its own on a TikTok Shop connection.
 
 mod directory;
+mod keys;
+mod reseal;
 mod sealing;
 mod store;
+mod subscriptions;
 
 pub use directory::{Directory, Known, KnownKeys, Who};
-pub use sealing::{SealError, Sealer};
+pub use keys::{KeyId, SealingKey, is_open_to_others};
+pub use reseal::{KeyUse, Resealed, UNNAMED, forget_sealed, key_uses, reseal, unopened};
+pub use sealing::{Belonging, SealError, Sealer, SecretKind};
 pub use store::{
     NewChannel, StoredCredentials, connect, connection_of, credentials, list, load, lock,
     of_platform, outlet_of, platforms_of, remove, replace_credentials, rotate_webhook_secret,
     save_settings, secrets_of_connection, unlock,
 };
+pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 
 use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
 use crate::marketplaces::{self, Marketplace};

@@ -1,6 +1,9 @@
 //! Reading and writing channels.
 
-use super::{Channel, ChannelError, ChannelSettings, ChannelState, Sealer};
+use super::{
+    Belonging, Channel, ChannelError, ChannelSettings, ChannelState, Sealer, SecretKind,
+    subscriptions,
+};
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
 use crate::marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys};
@@ -241,7 +244,7 @@ pub async fn remove(tx: &Tx, id: ChannelId, now: Timestamp) -> Result<(), DbErr>
         .filter(webhook_secrets::Column::ChannelId.eq(id.0))
         .exec(tx)
         .await?;
-    Ok(())
+    subscriptions::forget(tx, id).await
 }
 
 pub async fn save_settings(
@@ -258,6 +261,21 @@ pub async fn save_settings(
         .exec(tx)
         .await?;
     Ok(())
+}
+
+fn credentials_of((channel, merchant): (ChannelId, MerchantId)) -> Belonging {
+    Belonging {
+        kind: SecretKind::Credentials,
+        merchant,
+        channel,
+    }
+}
+
+fn webhook_secret_of(owner: (ChannelId, MerchantId)) -> Belonging {
+    Belonging {
+        kind: SecretKind::WebhookSecret,
+        ..credentials_of(owner)
+    }
 }
 
 /// The credentials of a connection.
@@ -280,7 +298,7 @@ pub async fn credentials<C: ConnectionTrait>(
     let Some(row) = credentials::Entity::find_by_id(id.0).one(db).await? else {
         return Ok(None);
     };
-    let opened = sealer.open(id, &row.sealed)?;
+    let opened = sealer.open(credentials_of((id, MerchantId(row.merchant_id))), &row.sealed)?;
     let secrets = serde_json::from_slice(&opened)
         .map_err(|_| ChannelError::Seal(super::SealError::DoesNotOpen(id)))?;
     Ok(Some(StoredCredentials {
@@ -291,7 +309,8 @@ pub async fn credentials<C: ConnectionTrait>(
     }))
 }
 
-/// Stores credentials over those of `version` (0: whatever is there). False when somebody was faster.
+/// Stores credentials over those of `version` (0: whatever is there). False when somebody was faster, or when
+/// those of `version` are gone.
 pub async fn replace_credentials(
     tx: &Tx,
     sealer: &Sealer,
@@ -303,7 +322,7 @@ pub async fn replace_credentials(
 ) -> Result<bool, ChannelError> {
     let (id, merchant) = channel;
     let text = serde_json::to_vec(secrets).unwrap_or_default();
-    let sealed = sealer.seal(id, &text)?;
+    let sealed = sealer.seal(credentials_of(channel), &text)?;
     let stored = credentials::Entity::find_by_id(id.0)
         .lock_exclusive()
         .one(tx)
@@ -320,6 +339,8 @@ pub async fn replace_credentials(
             row.update(tx).await?;
             Ok(true)
         }
+        // The channel was removed while the renewal was under way.
+        None if version != 0 => Ok(false),
         None => {
             let row = credentials::ActiveModel {
                 channel_id: Set(id.0),
@@ -357,7 +378,7 @@ pub async fn rotate_webhook_secret(
     let row = webhook_secrets::ActiveModel {
         merchant_id: Set(merchant.0),
         channel_id: Set(id.0),
-        sealed: Set(sealer.seal(id, secret.as_bytes())?),
+        sealed: Set(sealer.seal(webhook_secret_of(channel), secret.as_bytes())?),
         created_at: Set(now.micros()),
         ..Default::default()
     };
@@ -382,7 +403,8 @@ pub async fn secrets_of_connection<C: ConnectionTrait>(
         if row.expires_at.is_some_and(|at| at <= now.micros()) {
             continue;
         }
-        let secret = sealer.open(id, &row.sealed)?;
+        let of = webhook_secret_of((id, MerchantId(row.merchant_id)));
+        let secret = sealer.open(of, &row.sealed)?;
         keys.push(WebhookKey {
             app_key: String::new(),
             secret: String::from_utf8_lossy(&secret).into_owned(),
