@@ -22,7 +22,10 @@ impl MigrationTrait for Migration {
             .alter_table(alter.add_column(&mut key_index).take())
             .await?;
         table().create(manager).await?;
-        manager.get_connection().execute_unprepared(SCHEDULE).await?;
+        manager
+            .get_connection()
+            .execute_unprepared(SCHEDULE)
+            .await?;
         Ok(())
     }
 

@@ -104,7 +104,11 @@ fn key_file(settings: &Settings) -> anyhow::Result<PathBuf> {
 
 fn listed(channels: &BTreeSet<ChannelId>) -> String {
     const SHOWN: usize = 5;
-    let shown: Vec<String> = channels.iter().take(SHOWN).map(ToString::to_string).collect();
+    let shown: Vec<String> = channels
+        .iter()
+        .take(SHOWN)
+        .map(ToString::to_string)
+        .collect();
     let shown = shown.join(", ");
     match channels.len() {
         1 => format!("channel {shown}"),

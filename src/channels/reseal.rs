@@ -13,8 +13,10 @@ use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, Timestamp};
 use entity::{credentials, webhook_secrets};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, ExprTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
     sea_query::{Expr, Func},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +40,7 @@ pub async fn key_uses(db: &Db) -> Result<BTreeMap<Option<KeyId>, KeyUse>, DbErr>
     let mut uses: BTreeMap<Option<KeyId>, KeyUse> = BTreeMap::new();
     for kind in [SecretKind::Credentials, SecretKind::WebhookSecret] {
         for (channel, prefix) in beginnings(db, kind).await? {
-            let found = uses.entry(key_of(&prefix).flatten()).or_default();
+            let found = uses.entry(key_of(&prefix)).or_default();
             found.channels.insert(ChannelId(channel));
             match kind {
                 SecretKind::Credentials => found.credentials += 1,
@@ -123,7 +125,7 @@ async fn unnamed_unopened(
             .await?;
         let rows = row.iter().map(Row::of_credentials);
         let rows = rows.chain(secrets.iter().map(Row::of_webhook_secret));
-        let mut unnamed = rows.filter(|row| key_of(row.sealed).flatten().is_none());
+        let mut unnamed = rows.filter(|row| key_of(row.sealed).is_none());
         if unnamed.any(|row| sealer.open(row.of, row.sealed).is_err()) {
             strange.insert(channel);
         }
@@ -144,7 +146,7 @@ pub async fn forget_sealed(
     key: Option<KeyId>,
     now: Timestamp,
 ) -> Result<BTreeSet<ChannelId>, DbErr> {
-    let is_of_key = |sealed: &[u8]| key_of(sealed).flatten() == key;
+    let is_of_key = |sealed: &[u8]| key_of(sealed) == key;
     let mut channels = BTreeSet::new();
     let rows = credentials::Entity::find()
         .order_by_asc(credentials::Column::ChannelId)
@@ -164,7 +166,9 @@ pub async fn forget_sealed(
         webhook_secrets::Entity::delete_by_id(row.id)
             .exec(tx)
             .await?;
-        channels.insert(ChannelId(row.channel_id));
+        if row.expires_at.is_none() {
+            channels.insert(ChannelId(row.channel_id));
+        }
     }
     for channel in &channels {
         let reason = "the key of its secrets is lost; reconnect the channel";
@@ -182,11 +186,17 @@ pub struct Resealed {
     pub unopened: BTreeSet<ChannelId>,
 }
 
-/// Seals everything under the current key that is not yet.
+/// Seals everything under the current key that is not yet, and drops webhook secrets that have run out.
 ///
 /// # Errors
 /// When the database refuses; what was committed before stays, and the next call goes on.
-pub async fn reseal(db: &Db, sealer: &Sealer) -> Result<Resealed, ChannelError> {
+pub async fn reseal(db: &Db, sealer: &Sealer, now: Timestamp) -> Result<Resealed, ChannelError> {
+    let tx = db.write_tx().await?;
+    webhook_secrets::Entity::delete_many()
+        .filter(webhook_secrets::Column::ExpiresAt.lte(now.micros()))
+        .exec(&tx)
+        .await?;
+    tx.commit().await?;
     let mut done = Resealed::default();
     let mut after = 0;
     while let Some(last) = reseal_credentials(db, sealer, after, &mut done).await? {

@@ -123,36 +123,30 @@ impl Sealer {
     /// When the value was sealed for something else, with a key that is not known, or was changed.
     pub fn open(&self, of: Belonging, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let broken = || SealError::DoesNotOpen(of.channel);
-        match key_of(sealed).ok_or_else(broken)? {
-            Some(id) => {
-                let key = self.keys().find(|key| key.id() == id);
-                let key = key.ok_or(SealError::UnknownKey {
-                    channel: of.channel,
-                    key: id,
-                })?;
-                let aad = associated(of, id);
-                opened(key, &aad, &sealed[PREFIX_BYTES..]).ok_or_else(broken)
-            }
-            None => {
-                let aad = associated_with_channel(of.channel);
-                let mut keys = self.keys();
-                let found = keys.find_map(|key| opened(key, &aad, &sealed[1..]));
-                found.ok_or_else(broken)
-            }
+        let (format, rest) = sealed.split_first().ok_or_else(broken)?;
+        if let Some(id) = key_of(sealed) {
+            let key = self.keys().find(|key| key.id() == id);
+            let key = key.ok_or(SealError::UnknownKey {
+                channel: of.channel,
+                key: id,
+            })?;
+            return opened(key, &associated(of, id), &rest[ID_BYTES..]).ok_or_else(broken);
         }
+        if *format != UNNAMED {
+            return Err(broken());
+        }
+        let aad = associated_with_channel(of.channel);
+        let mut keys = self.keys();
+        let found = keys.find_map(|key| opened(key, &aad, rest));
+        found.ok_or_else(broken)
     }
 }
 
-/// The key that a value names; `Some(None)` for the format that names none, `None` for what is no sealed value.
-pub(super) fn key_of(sealed: &[u8]) -> Option<Option<KeyId>> {
-    match sealed.split_first()? {
-        (&UNNAMED, _) => Some(None),
-        (&NAMED, rest) => {
-            let (id, _) = rest.split_first_chunk::<ID_BYTES>()?;
-            Some(Some(KeyId(*id)))
-        }
-        _ => None,
-    }
+/// The key that a value names; `None` for the format that names none, and for what is no sealed value.
+pub(super) fn key_of(sealed: &[u8]) -> Option<KeyId> {
+    let (format, rest) = sealed.split_first()?;
+    let (id, _) = rest.split_first_chunk::<ID_BYTES>()?;
+    (*format == NAMED).then_some(KeyId(*id))
 }
 
 fn opened(key: &SealingKey, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
@@ -242,7 +236,7 @@ pub(super) mod tests {
         let after = rotated.seal(TOKEN, b"token").unwrap();
 
         assert_eq!(rotated.open(TOKEN, &before).unwrap(), b"token");
-        assert_eq!(key_of(&after), Some(Some(key(8).id())));
+        assert_eq!(key_of(&after), Some(key(8).id()));
         assert!(sealer().open(TOKEN, &after).is_err());
         assert_eq!(rotated.known(), [key(8).id(), key(7).id()]);
     }
@@ -251,7 +245,7 @@ pub(super) mod tests {
     fn a_value_of_the_first_format_still_opens_with_any_known_key() {
         let old = sealed_unnamed(&key(7), TOKEN, b"token");
 
-        assert_eq!(key_of(&old), Some(None));
+        assert_eq!(key_of(&old), None);
         assert_eq!(sealer().open(TOKEN, &old).unwrap(), b"token");
         let rotated = Sealer::new(key(8), vec![key(7)]);
         assert_eq!(rotated.open(TOKEN, &old).unwrap(), b"token");

@@ -298,7 +298,10 @@ pub async fn credentials<C: ConnectionTrait>(
     let Some(row) = credentials::Entity::find_by_id(id.0).one(db).await? else {
         return Ok(None);
     };
-    let opened = sealer.open(credentials_of((id, MerchantId(row.merchant_id))), &row.sealed)?;
+    let opened = sealer.open(
+        credentials_of((id, MerchantId(row.merchant_id))),
+        &row.sealed,
+    )?;
     let secrets = serde_json::from_slice(&opened)
         .map_err(|_| ChannelError::Seal(super::SealError::DoesNotOpen(id)))?;
     Ok(Some(StoredCredentials {
@@ -366,6 +369,11 @@ pub async fn rotate_webhook_secret(
 ) -> Result<(), ChannelError> {
     let (id, merchant) = channel;
     let until = now + ROTATION_OVERLAP;
+    webhook_secrets::Entity::delete_many()
+        .filter(webhook_secrets::Column::ChannelId.eq(id.0))
+        .filter(webhook_secrets::Column::ExpiresAt.lte(now.micros()))
+        .exec(tx)
+        .await?;
     webhook_secrets::Entity::update_many()
         .col_expr(
             webhook_secrets::Column::ExpiresAt,

@@ -15,7 +15,8 @@ use super::{
 use crate::domain::{Order, Product, RemoteId, Retry, Timestamp, Window};
 use crate::marketplaces::{
     Access, MarketplaceError, OrderQuery, OrderSummary, Page, PageToken, PriceChange, ProductQuery,
-    ProductScope, PushOutcome, Result, ShopIdentity, StockLevel, Tokens, http::Request,
+    ProductScope, PushOutcome, Result, ShopIdentity, StockLevel, Subscribed, SubscriptionState,
+    Tokens, http::Request,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
@@ -28,7 +29,7 @@ const SHOPS: &str = "/authorization/202309/shops";
 const ORDER_SEARCH: &str = "/order/202309/orders/search";
 const ORDER_DETAIL: &str = "/order/202507/orders";
 const PRODUCT_SEARCH: &str = "/product/202502/products/search";
-const PRODUCTS: &str = "/product/202309/products";
+pub(super) const PRODUCTS: &str = "/product/202309/products";
 const WEBHOOKS: &str = "/event/202309/webhooks";
 const TOKEN_REFRESH: &str = "/api/v2/token/refresh";
 
@@ -51,7 +52,7 @@ pub(super) fn sign(secret: &str, path: &str, query: &[(&str, String)], body: &[u
 }
 
 /// A call before it is signed.
-struct Call {
+pub(super) struct Call {
     method: Method,
     path: String,
     query: Vec<(&'static str, String)>,
@@ -70,7 +71,7 @@ impl Call {
     }
 
     /// A call on the shop of `access`.
-    fn of_shop(access: &Access, path: impl Into<String>) -> Result<Self> {
+    pub fn of_shop(access: &Access, path: impl Into<String>) -> Result<Self> {
         let cipher = access.secrets.need(SLUG, "shop_cipher")?.to_owned();
         Ok(Self {
             query: vec![("shop_cipher", cipher)],
@@ -91,7 +92,7 @@ impl Call {
         }
     }
 
-    fn signed(mut self, access: &Access) -> Result<Request> {
+    pub fn signed(mut self, access: &Access) -> Result<Request> {
         let secret = |name| access.secrets.need(SLUG, name);
         self.query.push(("app_key", secret("app_key")?.to_owned()));
         self.query
@@ -396,17 +397,24 @@ pub(super) async fn refresh(access: &Access) -> Result<Tokens> {
     })
 }
 
-pub(super) async fn subscribe(access: &Access, address: &str) -> Result<Vec<String>> {
+/// Where each kind of webhook is sent.
+async fn addresses(access: &Access) -> Result<BTreeMap<String, String>> {
     let list: List = Call::of_shop(access, WEBHOOKS)?.ask(access).await?;
-    let rows = list.rows().into_iter().map(serde_json::from_value);
-    let rows: Vec<WebhookRow> = rows
-        .collect::<serde_json::Result<_>>()
-        .map_err(|error| unreadable(error.to_string()))?;
+    let mut addresses = BTreeMap::new();
+    for row in list.rows() {
+        let row: WebhookRow =
+            serde_json::from_value(row).map_err(|error| unreadable(error.to_string()))?;
+        addresses.insert(row.event_type, row.address.unwrap_or_default());
+    }
+    Ok(addresses)
+}
+
+pub(super) async fn subscribe(access: &Access, address: &str) -> Result<Vec<String>> {
+    let known = addresses(access).await?;
     let mut changed = Vec::new();
     for event in EVENTS {
-        let known = rows.iter().find(|row| row.event_type == event);
-        let before = known.and_then(|row| row.address.as_deref());
-        if before == Some(address) {
+        let before = known.get(event);
+        if before.is_some_and(|before| before == address) {
             continue;
         }
         Call::of_shop(access, WEBHOOKS)?
@@ -424,76 +432,28 @@ pub(super) async fn subscribe(access: &Access, address: &str) -> Result<Vec<Stri
     Ok(changed)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Clock;
-    use crate::marketplaces::{
-        simulation::{
-            Simulator,
-            bridge::{access_to, answer_to},
+/// There is nothing between sent here and not: it never switches webhooks off.
+pub(super) async fn subscriptions(access: &Access, address: &str) -> Result<Vec<Subscribed>> {
+    let known = addresses(access).await?;
+    let subscribed = EVENTS.map(|event| Subscribed {
+        topic: event.to_owned(),
+        state: match known.get(event) {
+            Some(told) if told == address => SubscriptionState::Active,
+            _ => SubscriptionState::Missing,
         },
-        tiktok_shop::{TikTokShopSimulator as Simulated, tests::fixture},
-    };
-    use std::time::Duration;
+    });
+    Ok(subscribed.into())
+}
 
-    const NOW: Timestamp = Timestamp::from_secs(1_795_400_000);
-
-    #[test]
-    fn every_known_request_is_signed_as_its_source_says() {
-        for vector in fixture("vectors")["requests"].as_array().unwrap() {
-            let query = vector["query"].as_object().unwrap().iter();
-            let query: Vec<_> = query
-                .map(|(n, v)| (n.as_str(), v.as_str().unwrap().to_owned()))
-                .collect();
-            let text = |name: &str| vector[name].as_str().unwrap_or_default();
-
-            let signature = sign(
-                text("app_secret"),
-                text("path"),
-                &query,
-                text("body").as_bytes(),
-            );
-
-            assert_eq!(signature, text("signature"), "{}", text("name"));
-        }
+pub(super) async fn unsubscribe(access: &Access, address: &str) -> Result<Vec<String>> {
+    let known = addresses(access).await?;
+    let mut changed = Vec::new();
+    for (event, _) in known.iter().filter(|(_, told)| *told == address) {
+        Call::of_shop(access, WEBHOOKS)?
+            .sending(Method::DELETE, json!({"event_type": event}))
+            .ask::<Value>(access)
+            .await?;
+        changed.push(format!("{event} is no longer sent"));
     }
-
-    #[test]
-    fn what_is_signed_for_another_time_shop_or_token_is_refused() {
-        let mut shop = Simulated.open_shop(7, "Toko Contoh", NOW);
-        let good = access_to(&Simulated, &shop, NOW);
-        let mut ask = |access: &Access, now| -> Result<Value> {
-            let call = Call::of_shop(access, format!("{PRODUCTS}/1"))?.signed(access)?;
-            read_answer(&answer_to(&Simulated, &mut shop, call, now), now)
-        };
-        let with = |name: &str, value: &str| {
-            let mut changed = good.clone();
-            changed.secrets.set(name, value);
-            changed
-        };
-        let code = |answer: Result<Value>| match answer {
-            Err(MarketplaceError::Refused { code, .. }) => code,
-            other => format!("{other:?}").split([' ', '(']).take(2).collect(),
-        };
-
-        assert_eq!(code(ask(&good, NOW)), "ErrNotFound");
-        assert_eq!(code(ask(&good, NOW + Duration::from_secs(301))), "36009004");
-        assert_eq!(code(ask(&good, NOW - Duration::from_secs(31))), "36009004");
-        assert_eq!(code(ask(&with("app_secret", "other"), NOW)), "106001");
-        assert_eq!(
-            code(ask(&with("shop_cipher", "other"), NOW)),
-            "ErrUnauthorized"
-        );
-        assert_eq!(
-            code(ask(&with("access_token", "other"), NOW)),
-            "ErrTokenExpired"
-        );
-        let long_after = NOW + Duration::from_secs(8 * 86_400);
-        let late = Access {
-            clock: Clock::standing(long_after),
-            ..good.clone()
-        };
-        assert_eq!(code(ask(&late, long_after)), "ErrTokenExpired");
-    }
+    Ok(changed)
 }

@@ -1,7 +1,13 @@
 //! What every file of this folder is tested with: documented answers.
 
-use super::*;
+use super::{
+    TikTokShopSimulator as Simulated,
+    client::{Call, PRODUCTS, sign},
+    *,
+};
+use crate::clock::Clock;
 use crate::domain::{ProductState, Standing};
+use crate::marketplaces::simulation::bridge::{access_to, answer_to};
 
 pub(super) fn fixture(name: &str) -> Value {
     let root = env!("CARGO_MANIFEST_DIR");
@@ -91,4 +97,64 @@ fn a_refusal_under_code_zero_is_its_skus_alone() {
 
     assert_eq!(refused.map(|(code, _)| code), Some(12_019_028));
     assert_eq!(answer.refusal(&"1729900000000000667".into()), None);
+}
+
+const NOW: Timestamp = Timestamp::from_secs(1_795_400_000);
+
+#[test]
+fn every_known_request_is_signed_as_its_source_says() {
+    for vector in fixture("vectors")["requests"].as_array().unwrap() {
+        let query = vector["query"].as_object().unwrap().iter();
+        let query: Vec<_> = query
+            .map(|(n, v)| (n.as_str(), v.as_str().unwrap().to_owned()))
+            .collect();
+        let text = |name: &str| vector[name].as_str().unwrap_or_default();
+
+        let signature = sign(
+            text("app_secret"),
+            text("path"),
+            &query,
+            text("body").as_bytes(),
+        );
+
+        assert_eq!(signature, text("signature"), "{}", text("name"));
+    }
+}
+
+#[test]
+fn what_is_signed_for_another_time_shop_or_token_is_refused() {
+    let mut shop = Simulated.open_shop(7, "Toko Contoh", NOW);
+    let good = access_to(&Simulated, &shop, NOW);
+    let mut ask = |access: &Access, now| -> Result<Value> {
+        let call = Call::of_shop(access, format!("{PRODUCTS}/1"))?.signed(access)?;
+        read_answer(&answer_to(&Simulated, &mut shop, call, now), now)
+    };
+    let with = |name: &str, value: &str| {
+        let mut changed = good.clone();
+        changed.secrets.set(name, value);
+        changed
+    };
+    let code = |answer: Result<Value>| match answer {
+        Err(MarketplaceError::Refused { code, .. }) => code,
+        other => format!("{other:?}").split([' ', '(']).take(2).collect(),
+    };
+
+    assert_eq!(code(ask(&good, NOW)), "ErrNotFound");
+    assert_eq!(code(ask(&good, NOW + Duration::from_secs(301))), "36009004");
+    assert_eq!(code(ask(&good, NOW - Duration::from_secs(31))), "36009004");
+    assert_eq!(code(ask(&with("app_secret", "other"), NOW)), "106001");
+    assert_eq!(
+        code(ask(&with("shop_cipher", "other"), NOW)),
+        "ErrUnauthorized"
+    );
+    assert_eq!(
+        code(ask(&with("access_token", "other"), NOW)),
+        "ErrTokenExpired"
+    );
+    let long_after = NOW + Duration::from_secs(8 * 86_400);
+    let late = Access {
+        clock: Clock::standing(long_after),
+        ..good.clone()
+    };
+    assert_eq!(code(ask(&late, long_after)), "ErrTokenExpired");
 }

@@ -14,6 +14,7 @@ mod parsing;
 mod products;
 mod pushes;
 mod stage;
+mod subscriptions;
 mod tokens;
 mod webhooks;
 
