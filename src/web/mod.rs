@@ -6,6 +6,8 @@ mod health;
 mod home;
 mod webhooks;
 
+pub use webhooks::SELF_TEST_PASSED;
+
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::queue::Queue;
