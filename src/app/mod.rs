@@ -75,6 +75,7 @@ impl App {
         };
         let queue = Queue::new(db.clone(), options);
         let options = SyncOptions {
+            public_url: settings.http.public_url.clone(),
             first_download: settings.sync.first_download,
             haste,
             allow_private_hosts: settings.sync.allow_private_hosts,

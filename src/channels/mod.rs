@@ -16,9 +16,9 @@ pub use keys::{KeyId, SealingKey, is_open_to_others};
 pub use reseal::{KeyUse, Resealed, UNNAMED, forget_sealed, key_uses, reseal, unopened};
 pub use sealing::{Belonging, SealError, Sealer, SecretKind};
 pub use store::{
-    NewChannel, StoredCredentials, connect, connection_of, credentials, list, load, lock,
-    of_platform, outlet_of, platforms_of, remove, replace_credentials, rotate_webhook_secret,
-    save_settings, secrets_of_connection, unlock,
+    NewChannel, ROTATION_OVERLAP, StoredCredentials, connect, connection_of, credentials, list,
+    load, lock, of_platform, outlet_of, overlap_ends_at, platforms_of, remove, replace_credentials,
+    rotate_webhook_secret, save_settings, secrets_of_connection, take_back_webhook_secret, unlock,
 };
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 

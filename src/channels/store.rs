@@ -15,7 +15,7 @@ use sea_orm::{
 use std::time::Duration;
 
 /// How long a replaced webhook secret is still accepted: longer than any marketplace retries.
-const ROTATION_OVERLAP: Duration = Duration::from_secs(3 * 86_400);
+pub const ROTATION_OVERLAP: Duration = Duration::from_secs(3 * 86_400);
 const LIST_LIMIT: u64 = 10_000;
 
 /// A shop to be connected.
@@ -392,6 +392,43 @@ pub async fn rotate_webhook_secret(
     };
     row.insert(tx).await?;
     Ok(())
+}
+
+/// Makes the secret before the current one the current one again, and forgets the latter.
+pub async fn take_back_webhook_secret(tx: &Tx, id: ChannelId) -> Result<(), DbErr> {
+    let rows = webhook_secrets::Entity::of_channel(id.0)
+        .order_by_desc(webhook_secrets::Column::Id)
+        .limit(2)
+        .all(tx)
+        .await?;
+    let mut rows = rows.into_iter();
+    if let Some(current) = rows.next() {
+        webhook_secrets::Entity::delete_by_id(current.id)
+            .exec(tx)
+            .await?;
+    }
+    if let Some(before) = rows.next() {
+        let mut before = before.into_active_model();
+        before.expires_at = Set(None);
+        before.update(tx).await?;
+    }
+    Ok(())
+}
+
+/// When the last webhook secret that is being rotated out stops being accepted; `None` when there is none.
+pub async fn overlap_ends_at<C: ConnectionTrait>(
+    db: &C,
+    id: ChannelId,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, DbErr> {
+    let last = webhook_secrets::Entity::of_channel(id.0)
+        .filter(webhook_secrets::Column::ExpiresAt.gt(now.micros()))
+        .order_by_desc(webhook_secrets::Column::ExpiresAt)
+        .one(db)
+        .await?;
+    Ok(last
+        .and_then(|row| row.expires_at)
+        .map(Timestamp::from_micros))
 }
 
 /// The webhook secrets of a connection that are still accepted, current first.

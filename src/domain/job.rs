@@ -50,6 +50,8 @@ named!(
         RefreshToken = "refresh_token",
         /// Find out whether the merchant's consent still holds.
         CheckAuthorization = "check_authorization",
+        /// Find out whether the webhook subscriptions still stand, and mend them.
+        CheckSubscriptions = "check_subscriptions",
     }
 );
 

@@ -17,6 +17,7 @@ pub enum Work {
     PushStock { listing: ListingId },
     RefreshToken { refresh_token: () },
     CheckAuthorization { check_authorization: () },
+    CheckSubscriptions { check_subscriptions: () },
 }
 
 /// Which orders to download.
@@ -38,6 +39,7 @@ mod priority {
     pub const PUSH: i64 = 20;
     pub const PRODUCT: i64 = 30;
     pub const DOWNLOAD: i64 = 40;
+    pub const UPKEEP: i64 = 45;
     pub const SCAN: i64 = 50;
 }
 
@@ -45,6 +47,9 @@ impl Work {
     pub const REFRESH_TOKEN: Self = Self::RefreshToken { refresh_token: () };
     pub const CHECK_AUTHORIZATION: Self = Self::CheckAuthorization {
         check_authorization: (),
+    };
+    pub const CHECK_SUBSCRIPTIONS: Self = Self::CheckSubscriptions {
+        check_subscriptions: (),
     };
 
     pub fn kind(&self) -> JobKind {
@@ -56,6 +61,7 @@ impl Work {
             Self::PushStock { .. } => JobKind::PushStock,
             Self::RefreshToken { .. } => JobKind::RefreshToken,
             Self::CheckAuthorization { .. } => JobKind::CheckAuthorization,
+            Self::CheckSubscriptions { .. } => JobKind::CheckSubscriptions,
         }
     }
 
@@ -73,7 +79,9 @@ impl Work {
                 Download::Numbered(numbers) => format!("{channel}:{}", numbers.join(",")),
             },
             Self::PushStock { listing } => listing.to_string(),
-            Self::RefreshToken { .. } | Self::CheckAuthorization { .. } => channel.to_string(),
+            Self::RefreshToken { .. }
+            | Self::CheckAuthorization { .. }
+            | Self::CheckSubscriptions { .. } => channel.to_string(),
         }
     }
 
@@ -84,6 +92,7 @@ impl Work {
             Self::PushStock { .. } => priority::PUSH,
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } => priority::DOWNLOAD,
+            Self::CheckSubscriptions { .. } => priority::UPKEEP,
             Self::RunScan { .. } => priority::SCAN,
         }
     }
@@ -154,6 +163,7 @@ mod tests {
             },
             Work::REFRESH_TOKEN,
             Work::CHECK_AUTHORIZATION,
+            Work::CHECK_SUBSCRIPTIONS,
         ];
 
         for work in every {

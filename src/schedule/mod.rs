@@ -15,7 +15,7 @@ pub use store::{Fired, Schedule, ScheduleError, defaults_for, fire_due, list, se
 pub use tick::{Entry, Fire, due_fires};
 
 use crate::domain::{ChannelId, Download, ScanKind, ScanMethod, Work, job::named};
-use crate::marketplaces::Limits;
+use crate::marketplaces::{Limits, Subscribing};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -32,6 +32,8 @@ named!(
         OrderDownload = "order_download",
         /// Renew the access token long before it dies.
         TokenRefresh = "token_refresh",
+        /// Look whether the marketplace still sends its webhooks, and mend what it switched off.
+        SubscriptionCheck = "subscription_check",
     }
 );
 
@@ -54,6 +56,7 @@ impl Task {
                 orders: Download::Updated,
             },
             Self::TokenRefresh => Work::REFRESH_TOKEN,
+            Self::SubscriptionCheck => Work::CHECK_SUBSCRIPTIONS,
         }
     }
 
@@ -71,6 +74,8 @@ impl Task {
             Self::OrderDownload => format!("{}-59/10 * * * *", spread(10)),
             Self::TokenRefresh if !limits.tokens_expire => return None,
             Self::TokenRefresh => format!("{} * * * *", spread(60)),
+            Self::SubscriptionCheck if limits.subscribing == Subscribing::ByHand => return None,
+            Self::SubscriptionCheck => format!("{} 3,15 * * *", spread(60)),
         })
     }
 }

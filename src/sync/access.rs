@@ -36,8 +36,10 @@ pub struct Api {
 /// Our apps at the marketplaces, by slug.
 pub type Apis = HashMap<&'static str, Api>;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SyncOptions {
+    /// How marketplaces reach us, such as `https://hooks.example.com`: webhooks are asked for there.
+    pub public_url: String,
     /// How far back the first order download of a channel reaches.
     pub first_download: Duration,
     /// Multiplies the request rate; more than 1 only against simulated marketplaces.
@@ -121,9 +123,15 @@ impl Sync {
         connection: &Channel,
         lane: Lane,
     ) -> Result<Access, SyncError> {
-        let stored = channels::credentials(self.db().read(), &self.shared.sealer, connection.id)
-            .await?
-            .ok_or(SyncError::NoCredentials(connection.id))?;
+        let stored = channels::credentials(self.db().read(), &self.shared.sealer, connection.id);
+        let Some(stored) = stored.await? else {
+            // Removed while its work ran: then there is nothing left to do.
+            let now = channels::load(self.db().read(), connection.id).await?;
+            return Err(match now.state {
+                ChannelState::Removed => SyncError::Removed(connection.id),
+                _ => SyncError::NoCredentials(connection.id),
+            });
+        };
         let base = connection.base_url.as_deref();
         let mut access = self.access_with(connection.marketplace, base, &stored.secrets)?;
         access.channel = connection.id;

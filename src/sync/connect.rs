@@ -28,8 +28,6 @@ pub struct Connect {
     pub expires_at: Option<Timestamp>,
     /// Instead of the name that the shop tells.
     pub name: Option<String>,
-    /// How the marketplace reaches us, such as `https://hooks.example.com`.
-    pub public_url: String,
 }
 
 /// A shop that was connected.
@@ -128,10 +126,11 @@ impl Sync {
         for id in ids {
             channels.push(channels::load(self.db().read(), id).await?);
         }
-        let webhook_url = webhook_url(&connect.public_url, &channels[0]);
+        let webhook_url = self.webhook_url(&channels[0]);
         let webhooks = self
             .subscribe(&channels[0], &webhook_url, &webhook_secret)
             .await;
+        self.note_asked_for(&channels[0], webhooks.is_ok()).await?;
         Ok(Connected {
             channels,
             webhook_url,
@@ -155,29 +154,6 @@ impl Sync {
             Err(error) => Err(self.trouble(connection, error).await),
         }
     }
-
-    /// Asks a connected shop who it is: the answer names the shops that its credentials open.
-    ///
-    /// # Errors
-    /// When it does not answer, or refuses.
-    pub async fn test_channel(&self, channel: ChannelId) -> Result<Vec<ShopIdentity>, SyncError> {
-        let connection = channels::connection_of(self.db().read(), channel).await?;
-        let access = self.access(&connection, Lane::Urgent).await?;
-        match connection.marketplace.shops(&access).await {
-            Ok(shops) => Ok(shops),
-            Err(error) => Err(self.trouble(&connection, error).await),
-        }
-    }
-}
-
-/// Where a channel's marketplace sends its webhooks.
-pub fn webhook_url(public_url: &str, connection: &Channel) -> String {
-    let public = public_url.trim_end_matches('/');
-    let slug = connection.marketplace.slug();
-    match connection.marketplace.limits().webhook_address {
-        WebhookAddress::App | WebhookAddress::Either => format!("{public}/webhooks/{slug}"),
-        WebhookAddress::Channel => format!("{public}/webhooks/{slug}/{}", connection.address),
-    }
 }
 
 /// A new channel is read whole, and its latest orders are downloaded.
@@ -200,7 +176,7 @@ fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
 }
 
 /// 16 bytes that nobody can guess.
-fn random_bytes() -> Result<[u8; 16], SyncError> {
+pub(super) fn random_bytes() -> Result<[u8; 16], SyncError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|_| channels::ChannelError::Seal(channels::SealError::NoRandom))?;

@@ -39,6 +39,10 @@ pub enum SyncError {
     Unknown(String),
     #[error("these credentials open no shop")]
     NoShop,
+    #[error(
+        "{0} signs webhooks with the secret of our app, not with one of the channel; `marketsink help channel rotate-secret` tells how to replace that"
+    )]
+    SignedByApp(&'static str),
     #[error(transparent)]
     Channel(#[from] ChannelError),
     #[error(transparent)]
@@ -53,14 +57,17 @@ impl SyncError {
         match self {
             Self::Marketplace { error, .. } | Self::NotConnected(error) => error.retry(),
             Self::Locked { .. } => Retry::After(LOCKED_REST),
-            Self::Removed(_) | Self::NoCredentials(_) | Self::NoAddress(_) | Self::NoShop => {
-                Retry::Never
-            }
             Self::Channel(ChannelError::Db(_))
             | Self::Db(_)
             | Self::Stale { .. }
             | Self::Unknown(_) => Retry::Backoff,
-            Self::Channel(_) | Self::Schedule(_) => Retry::Never,
+            Self::Removed(_)
+            | Self::NoCredentials(_)
+            | Self::NoAddress(_)
+            | Self::NoShop
+            | Self::SignedByApp(_)
+            | Self::Channel(_)
+            | Self::Schedule(_) => Retry::Never,
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod add;
 mod change;
+mod end;
+mod rotate;
 mod show;
 mod test;
 
@@ -13,14 +15,16 @@ use crate::channels::{self, Channel};
 use crate::marketplaces::{self, Marketplace};
 use add::AddArgs;
 use anyhow::anyhow;
-use change::{RemoveArgs, SettingsArgs};
+use change::SettingsArgs;
 use clap::{Args, Subcommand};
+use end::RemoveArgs;
+use rotate::RotateArgs;
 use serde_json::{Value, json};
 use show::ShowArgs;
 use std::process::ExitCode;
 use test::TestArgs;
 
-/// Connected shops: add, list, show, test, change, remove
+/// Connected shops: add, list, show, test, change, replace secrets, remove
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  marketsink channel list\n  marketsink help channel add")]
 pub enum ChannelCommand {
@@ -29,6 +33,7 @@ pub enum ChannelCommand {
     Show(ShowArgs),
     Test(TestArgs),
     Settings(SettingsArgs),
+    RotateSecret(RotateArgs),
     Remove(RemoveArgs),
 }
 
@@ -50,7 +55,8 @@ pub async fn run(context: &Context, command: ChannelCommand) -> anyhow::Result<E
         ChannelCommand::Show(args) => show::show(context, &args).await?,
         ChannelCommand::Test(args) => return test::test(context, &args).await,
         ChannelCommand::Settings(args) => change::settings(context, args).await?,
-        ChannelCommand::Remove(args) => change::remove(context, &args).await?,
+        ChannelCommand::RotateSecret(args) => rotate::rotate(context, args).await?,
+        ChannelCommand::Remove(args) => end::remove(context, &args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
