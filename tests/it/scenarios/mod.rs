@@ -12,6 +12,7 @@ mod repeats;
 mod scans;
 mod skus;
 mod tokens;
+mod upkeep;
 mod weather;
 mod world;
 
