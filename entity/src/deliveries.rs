@@ -26,6 +26,8 @@ pub struct Model {
     pub headers: String,
     pub body: Vec<u8>,
     pub received_at: i64,
+    /// Which key had signed it: 0 the current one, 1 and up those that were being rotated out.
+    pub key_index: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

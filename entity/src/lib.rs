@@ -27,4 +27,5 @@ pub mod schedule_fires;
 pub mod schedules;
 pub mod skus;
 pub mod stock_pushes;
+pub mod subscriptions;
 pub mod webhook_secrets;

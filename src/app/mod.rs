@@ -4,8 +4,10 @@
 //! what it returns stops them in order: first no more requests, then the work in hand, then the leases.
 
 mod running;
+mod sealing;
 
 pub use running::{Roles, Running};
+pub use sealing::{key_files, sealer};
 
 use crate::channels::{Directory, Sealer};
 use crate::clock::Clock;
@@ -18,7 +20,7 @@ use crate::queue::{Queue, QueueOptions};
 use crate::sync::{Api, Apis, Sync, SyncOptions};
 use crate::web::WebState;
 use crate::worker::{Worker, WorkerOptions};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use tokio::task::JoinHandle;
 use url::Url;
@@ -66,13 +68,14 @@ impl App {
         haste: f64,
     ) -> anyhow::Result<Self> {
         db::migrate(&db).await?;
-        let sealer = sealer(&settings)?;
+        let sealer = sealing::sealer_for(&db, &settings).await?;
         let options = QueueOptions {
             lease: settings.worker.lease,
             ..QueueOptions::default()
         };
         let queue = Queue::new(db.clone(), options);
         let options = SyncOptions {
+            public_url: settings.http.public_url.clone(),
             first_download: settings.sync.first_download,
             haste,
             allow_private_hosts: settings.sync.allow_private_hosts,
@@ -132,7 +135,6 @@ impl App {
             queue: self.queue.clone(),
             sync: self.sync.clone(),
             clock: self.clock.clone(),
-            public_url: self.settings.http.public_url.clone(),
             body_limit: self.settings.http.body_limit_bytes,
             ingest,
         }
@@ -163,27 +165,6 @@ pub async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
         allow_undurable: settings.database.allow_undurable,
     };
     Ok(Db::connect(&options).await?)
-}
-
-/// The sealer with the key of the settings, of the key file, or of a new key file beside the SQLite file.
-///
-/// # Errors
-/// When there is no key and no place for one.
-pub fn sealer(settings: &Settings) -> anyhow::Result<Sealer> {
-    if let Some(key) = &settings.secrets.key {
-        return Sealer::from_base64(key.expose()).context("secrets.key");
-    }
-    let file = match (
-        &settings.secrets.key_file,
-        sqlite_path(&settings.database.url),
-    ) {
-        (Some(file), _) => PathBuf::from(file),
-        (None, Some(path)) => path.with_extension("key"),
-        (None, None) => bail!(
-            "set secrets.key (or secrets.key_file): every process on this database needs the same key to open the channels' secrets; `openssl rand -base64 32` makes one"
-        ),
-    };
-    Ok(Sealer::from_file(&file)?)
 }
 
 fn sqlite_path(url: &str) -> Option<PathBuf> {

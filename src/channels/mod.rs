@@ -1,14 +1,17 @@
 //! Connected shops: their state, settings, sealed credentials and webhook secrets.
 //!
-//! Owns the tables `channels`, `consents`, `credentials` and `webhook_secrets`. A channel is what the merchant sees; a
+//! Owns the tables `channels`, `consents`, `credentials`, `webhook_secrets` and `subscriptions`. A channel is what the merchant sees; a
 //! *connection* is the channel whose credentials are used. They are the same, except that Tokopedia is a
 //! channel of its own on a TikTok Shop connection.
 
 mod calendar;
 mod consents;
 mod directory;
+mod keys;
+mod reseal;
 mod sealing;
 mod store;
+mod subscriptions;
 
 pub use calendar::{
     Dates, Ending, Expiry, Lifeline, begin_renewal, calendar, end_renewal, is_warning_due,
@@ -18,12 +21,15 @@ pub use consents::{
     CONSENT_LIFE, NewConsent, PendingConsent, ask, conclude, consent, of_state, use_up,
 };
 pub use directory::{Directory, Known, KnownKeys, Who, known_shop};
-pub use sealing::{SealError, Sealer};
+pub use keys::{KeyId, SealingKey, is_open_to_others};
+pub use reseal::{KeyUse, Resealed, UNNAMED, forget_sealed, key_uses, reseal, unopened};
+pub use sealing::{Belonging, SealError, Sealer, SecretKind};
 pub use store::{
-    NewChannel, StoredCredentials, connect, connection_of, credentials, list, load, lock,
-    of_platform, outlet_of, platforms_of, remove, replace_credentials, rotate_webhook_secret,
-    save_settings, secrets_of_connection, unlock,
+    NewChannel, ROTATION_OVERLAP, StoredCredentials, connect, connection_of, credentials, list,
+    load, lock, of_platform, outlet_of, overlap_ends_at, platforms_of, remove, replace_credentials,
+    rotate_webhook_secret, save_settings, secrets_of_connection, take_back_webhook_secret, unlock,
 };
+pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 
 use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
 use crate::marketplaces::{self, Marketplace};

@@ -1,7 +1,8 @@
 //! Reading and writing channels.
 
 use super::{
-    Channel, ChannelError, ChannelSettings, ChannelState, Expiry, Sealer, calendar::expiry_of,
+    Belonging, Channel, ChannelError, ChannelSettings, ChannelState, Expiry, Sealer, SecretKind,
+    calendar::expiry_of, subscriptions,
 };
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
@@ -14,7 +15,7 @@ use sea_orm::{
 use std::time::Duration;
 
 /// How long a replaced webhook secret is still accepted: longer than any marketplace retries.
-const ROTATION_OVERLAP: Duration = Duration::from_secs(3 * 86_400);
+pub const ROTATION_OVERLAP: Duration = Duration::from_secs(3 * 86_400);
 const LIST_LIMIT: u64 = 10_000;
 
 /// A shop to be connected.
@@ -243,7 +244,7 @@ pub async fn remove(tx: &Tx, id: ChannelId, now: Timestamp) -> Result<(), DbErr>
         .filter(webhook_secrets::Column::ChannelId.eq(id.0))
         .exec(tx)
         .await?;
-    Ok(())
+    subscriptions::forget(tx, id).await
 }
 
 pub async fn save_settings(
@@ -260,6 +261,21 @@ pub async fn save_settings(
         .exec(tx)
         .await?;
     Ok(())
+}
+
+fn credentials_of((channel, merchant): (ChannelId, MerchantId)) -> Belonging {
+    Belonging {
+        kind: SecretKind::Credentials,
+        merchant,
+        channel,
+    }
+}
+
+fn webhook_secret_of(owner: (ChannelId, MerchantId)) -> Belonging {
+    Belonging {
+        kind: SecretKind::WebhookSecret,
+        ..credentials_of(owner)
+    }
 }
 
 /// The credentials of a connection.
@@ -281,7 +297,10 @@ pub async fn credentials<C: ConnectionTrait>(
     let Some(row) = credentials::Entity::find_by_id(id.0).one(db).await? else {
         return Ok(None);
     };
-    let opened = sealer.open(id, &row.sealed)?;
+    let opened = sealer.open(
+        credentials_of((id, MerchantId(row.merchant_id))),
+        &row.sealed,
+    )?;
     let secrets = serde_json::from_slice(&opened)
         .map_err(|_| ChannelError::Seal(super::SealError::DoesNotOpen(id)))?;
     Ok(Some(StoredCredentials {
@@ -292,7 +311,8 @@ pub async fn credentials<C: ConnectionTrait>(
     }))
 }
 
-/// Stores credentials over those of `version` (0: whatever is there). False when somebody was faster.
+/// Stores credentials over those of `version` (0: whatever is there). False when somebody was faster, or when
+/// those of `version` are gone.
 pub async fn replace_credentials(
     tx: &Tx,
     sealer: &Sealer,
@@ -304,7 +324,7 @@ pub async fn replace_credentials(
 ) -> Result<bool, ChannelError> {
     let (id, merchant) = channel;
     let text = serde_json::to_vec(secrets).unwrap_or_default();
-    let sealed = sealer.seal(id, &text)?;
+    let sealed = sealer.seal(credentials_of(channel), &text)?;
     let stored = credentials::Entity::find_by_id(id.0)
         .lock_exclusive()
         .one(tx)
@@ -327,6 +347,8 @@ pub async fn replace_credentials(
             row.update(tx).await?;
             Ok(true)
         }
+        // The channel was removed while the renewal was under way.
+        None if version != 0 => Ok(false),
         None => {
             let row = credentials::ActiveModel {
                 channel_id: Set(id.0),
@@ -355,6 +377,11 @@ pub async fn rotate_webhook_secret(
 ) -> Result<(), ChannelError> {
     let (id, merchant) = channel;
     let until = now + ROTATION_OVERLAP;
+    webhook_secrets::Entity::delete_many()
+        .filter(webhook_secrets::Column::ChannelId.eq(id.0))
+        .filter(webhook_secrets::Column::ExpiresAt.lte(now.micros()))
+        .exec(tx)
+        .await?;
     webhook_secrets::Entity::update_many()
         .col_expr(
             webhook_secrets::Column::ExpiresAt,
@@ -367,12 +394,49 @@ pub async fn rotate_webhook_secret(
     let row = webhook_secrets::ActiveModel {
         merchant_id: Set(merchant.0),
         channel_id: Set(id.0),
-        sealed: Set(sealer.seal(id, secret.as_bytes())?),
+        sealed: Set(sealer.seal(webhook_secret_of(channel), secret.as_bytes())?),
         created_at: Set(now.micros()),
         ..Default::default()
     };
     row.insert(tx).await?;
     Ok(())
+}
+
+/// Makes the secret before the current one the current one again, and forgets the latter.
+pub async fn take_back_webhook_secret(tx: &Tx, id: ChannelId) -> Result<(), DbErr> {
+    let rows = webhook_secrets::Entity::of_channel(id.0)
+        .order_by_desc(webhook_secrets::Column::Id)
+        .limit(2)
+        .all(tx)
+        .await?;
+    let mut rows = rows.into_iter();
+    if let Some(current) = rows.next() {
+        webhook_secrets::Entity::delete_by_id(current.id)
+            .exec(tx)
+            .await?;
+    }
+    if let Some(before) = rows.next() {
+        let mut before = before.into_active_model();
+        before.expires_at = Set(None);
+        before.update(tx).await?;
+    }
+    Ok(())
+}
+
+/// When the last webhook secret that is being rotated out stops being accepted; `None` when there is none.
+pub async fn overlap_ends_at<C: ConnectionTrait>(
+    db: &C,
+    id: ChannelId,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, DbErr> {
+    let last = webhook_secrets::Entity::of_channel(id.0)
+        .filter(webhook_secrets::Column::ExpiresAt.gt(now.micros()))
+        .order_by_desc(webhook_secrets::Column::ExpiresAt)
+        .one(db)
+        .await?;
+    Ok(last
+        .and_then(|row| row.expires_at)
+        .map(Timestamp::from_micros))
 }
 
 /// The webhook secrets of a connection that are still accepted, current first.
@@ -392,7 +456,8 @@ pub async fn secrets_of_connection<C: ConnectionTrait>(
         if row.expires_at.is_some_and(|at| at <= now.micros()) {
             continue;
         }
-        let secret = sealer.open(id, &row.sealed)?;
+        let of = webhook_secret_of((id, MerchantId(row.merchant_id)));
+        let secret = sealer.open(of, &row.sealed)?;
         keys.push(WebhookKey {
             app_key: String::new(),
             secret: String::from_utf8_lossy(&secret).into_owned(),

@@ -129,6 +129,7 @@ fn summary(row: &deliveries::Model) -> Value {
         "marketplace": row.marketplace,
         "topic": row.topic,
         "verdict": row.verdict,
+        "key_index": row.key_index,
         "received_at": at(row.received_at),
         "body_bytes": row.body.len(),
     })
@@ -163,6 +164,7 @@ async fn show(context: &Context, session: &Session, id: i64) -> anyhow::Result<(
         row.topic,
         row.verdict
     ));
+    say(format!("  {}", signed_with(row.key_index)));
     for (name, value) in headers {
         say(format!("  {name}: {value}"));
     }
@@ -175,6 +177,14 @@ async fn show(context: &Context, session: &Session, id: i64) -> anyhow::Result<(
         None => say(body),
     }
     Ok(())
+}
+
+fn signed_with(key_index: i64) -> String {
+    match key_index {
+        0 => "signed with the current key".to_owned(),
+        1 => "signed with the key before, which is being replaced".to_owned(),
+        n => format!("signed with a key {n} before the current one"),
+    }
 }
 
 fn event_text(event: &events::Model) -> String {

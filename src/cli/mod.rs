@@ -8,12 +8,14 @@ mod context;
 mod deliveries;
 mod demo;
 mod doctor;
+mod finding;
 mod follow;
 mod orders;
 mod output;
 mod sandbox;
 mod scan;
 mod schedule;
+mod sealing;
 mod secrets;
 mod serve;
 mod setup;
@@ -83,6 +85,8 @@ enum Command {
     Stock(stock::StockCommand),
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
+    #[command(subcommand)]
+    Secrets(sealing::SecretsCommand),
     State(state::StateArgs),
     Config(setup::ConfigArgs),
     Doctor(doctor::DoctorArgs),
@@ -118,6 +122,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
+        Command::Secrets(command) => sealing::run(&context()?, command).await,
         Command::State(_) => state::run(&context()?).await,
         Command::Doctor(_) => doctor::run(&global).await,
         Command::Migrate(_) => setup::migrate(&context()?).await,

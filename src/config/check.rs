@@ -53,6 +53,11 @@ fn rules(settings: &Settings) -> Vec<(bool, String)> {
             "secrets.key and secrets.key_file are both set; keep one of them".to_owned(),
         ),
         (
+            secrets.previous_key.is_some() && secrets.previous_key_file.is_some(),
+            "secrets.previous_key and secrets.previous_key_file are both set; keep one of them"
+                .to_owned(),
+        ),
+        (
             settings.inbox.batch > settings.inbox.queue,
             "inbox.batch is larger than inbox.queue, so no commit could ever be full".to_owned(),
         ),

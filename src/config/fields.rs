@@ -175,6 +175,18 @@ const GENERAL: &[Field] = &[
         doc: "The file that holds that key; without one it is made beside the SQLite file.",
     },
     Field {
+        key: "secrets.previous_key",
+        kind: secret(&shape::SEALING_KEY, |s, v| s.secrets.previous_key = Some(v)),
+        default: None,
+        doc: "The key before that one: what it sealed still opens; `marketsink secrets rotate` makes it needless.",
+    },
+    Field {
+        key: "secrets.previous_key_file",
+        kind: text(&shape::PATH, |s, v| s.secrets.previous_key_file = Some(v)),
+        default: None,
+        doc: "The file that holds the key before.",
+    },
+    Field {
         key: "log.filter",
         kind: text(&shape::FILTER, |s, v| s.log.filter = v),
         default: Some("info"),

@@ -87,13 +87,17 @@ pub struct Sync {
     pub allow_private_hosts: bool,
 }
 
-/// The key that seals stored credentials.
+/// The keys that seal stored credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecretsSettings {
     /// Base64 of 32 bytes.
     pub key: Option<Secret>,
     /// Where the key is kept; without one, beside the SQLite file.
     pub key_file: Option<String>,
+    /// The key before that one, which still opens; base64 of 32 bytes.
+    pub previous_key: Option<Secret>,
+    /// Where that one is kept.
+    pub previous_key_file: Option<String>,
 }
 
 /// Our apps at the marketplaces, by the marketplace's slug.

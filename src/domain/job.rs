@@ -52,6 +52,8 @@ named!(
         FetchMissed = "fetch_missed",
         /// Find out whether the merchant's consent still holds.
         CheckAuthorization = "check_authorization",
+        /// Find out whether the webhook subscriptions still stand, and mend them.
+        CheckSubscriptions = "check_subscriptions",
     }
 );
 

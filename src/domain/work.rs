@@ -36,6 +36,9 @@ pub enum Work {
     CheckAuthorization {
         check_authorization: (),
     },
+    CheckSubscriptions {
+        check_subscriptions: (),
+    },
 }
 
 /// Which orders to download.
@@ -58,6 +61,7 @@ mod priority {
     pub const PUSH: i64 = 20;
     pub const PRODUCT: i64 = 30;
     pub const DOWNLOAD: i64 = 40;
+    pub const UPKEEP: i64 = 45;
     pub const SCAN: i64 = 50;
 }
 
@@ -65,6 +69,9 @@ impl Work {
     pub const REFRESH_TOKEN: Self = Self::RefreshToken { refresh_token: () };
     pub const CHECK_AUTHORIZATION: Self = Self::CheckAuthorization {
         check_authorization: (),
+    };
+    pub const CHECK_SUBSCRIPTIONS: Self = Self::CheckSubscriptions {
+        check_subscriptions: (),
     };
 
     pub fn kind(&self) -> JobKind {
@@ -77,6 +84,7 @@ impl Work {
             Self::FetchMissed { .. } => JobKind::FetchMissed,
             Self::RefreshToken { .. } => JobKind::RefreshToken,
             Self::CheckAuthorization { .. } => JobKind::CheckAuthorization,
+            Self::CheckSubscriptions { .. } => JobKind::CheckSubscriptions,
         }
     }
 
@@ -96,7 +104,9 @@ impl Work {
             Self::PushStock { listing } => listing.to_string(),
             // One consumer per app, whichever of its channels asked.
             Self::FetchMissed { missed } => missed.clone(),
-            Self::RefreshToken { .. } | Self::CheckAuthorization { .. } => channel.to_string(),
+            Self::RefreshToken { .. }
+            | Self::CheckAuthorization { .. }
+            | Self::CheckSubscriptions { .. } => channel.to_string(),
         }
     }
 
@@ -108,6 +118,7 @@ impl Work {
             Self::PushStock { .. } => priority::PUSH,
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } => priority::DOWNLOAD,
+            Self::CheckSubscriptions { .. } => priority::UPKEEP,
             Self::RunScan { .. } => priority::SCAN,
         }
     }
@@ -181,6 +192,7 @@ mod tests {
             },
             Work::REFRESH_TOKEN,
             Work::CHECK_AUTHORIZATION,
+            Work::CHECK_SUBSCRIPTIONS,
         ];
 
         for work in every {

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-/// Receipts of one commit, at most. SQLite binds at most 32,766 values; a delivery has nine.
+/// Receipts of one commit, at most. SQLite binds at most 32,766 values; a delivery has ten.
 const LARGEST_BATCH: usize = 2_000;
 /// Bytes of bodies in one commit, about: bounds the memory of the writer.
 const LARGEST_BATCH_BYTES: usize = 8 << 20;
@@ -36,6 +36,8 @@ pub struct Receipt {
     pub topic: String,
     pub verdict: Verdict,
     pub raw: RawDelivery,
+    /// Which key had signed it: 0 the current one.
+    pub key_index: usize,
     pub events: Vec<Event>,
     pub received_at: Timestamp,
 }
@@ -209,11 +211,12 @@ async fn insert_deliveries(
         C::Headers,
         C::Body,
         C::ReceivedAt,
+        C::KeyIndex,
     ]);
     for receipt in receipts {
         let known = receipt.known.as_ref();
         let headers = serde_json::to_string(&receipt.raw.headers).unwrap_or_default();
-        let row: [Value; 9] = [
+        let row: [Value; 10] = [
             known.map(|known| known.merchant.0).into(),
             known.map(|known| known.channel.0).into(),
             receipt.marketplace.into(),
@@ -223,6 +226,7 @@ async fn insert_deliveries(
             headers.into(),
             receipt.raw.body.to_vec().into(),
             receipt.received_at.micros().into(),
+            i64::try_from(receipt.key_index).unwrap_or(i64::MAX).into(),
         ];
         insert.values_panic(row.map(sea_orm::sea_query::Expr::value));
     }

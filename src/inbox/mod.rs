@@ -6,19 +6,23 @@
 //! 2. `commit` takes all receipts that wait, and writes their deliveries, events and follow-up jobs in one
 //!    transaction. After the commit each request gets its 2xx.
 //! 3. `fetched` puts webhooks that the marketplace kept for us on the same road.
-//! 4. Nothing is answered with 2xx that is not on disk, except a handshake, which has no content.
+//! 4. Nothing is answered with 2xx that is not on disk, except a handshake and a self-test of ours, which have
+//!    no content.
 
 mod commit;
 mod fetched;
 mod follow_up;
+mod old_keys;
 mod quarantine;
 mod queries;
 mod receive;
 mod replay;
+mod self_test;
 
 pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
 pub use fetched::{Kept, keep_fetched};
+pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{
     DeliveryFilter, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
@@ -26,6 +30,7 @@ pub use queries::{
 };
 pub use receive::{Answer, Inbox, Tally};
 pub use replay::{Replayed, replay, take_up_pending};
+pub use self_test::{SelfTest, SelfTestError};
 
 use crate::domain::job::named;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,9 @@
 use super::{
     Verdict, Writer,
     commit::{Receipt, Stored},
+    old_keys::OldKeys,
     quarantine::{Quarantine, Refusals},
+    self_test,
 };
 use crate::channels::{ChannelError, Directory, Known, KnownKeys, Who};
 use crate::domain::{ChannelId, Timestamp};
@@ -20,6 +22,8 @@ use std::sync::{
 pub enum Answer {
     /// Stored, or nothing to store: what the marketplace counts as success.
     Acknowledged(Acknowledgement),
+    /// A delivery that we signed ourselves was believed; nothing was stored.
+    Tested(Acknowledgement),
     /// 401. The body of the answer says no more than that.
     Refused(Rejected),
     /// 404: nobody is at this address.
@@ -53,9 +57,10 @@ pub struct Tally {
 /// The receiving end.
 #[derive(Debug)]
 pub struct Inbox {
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
     writer: Writer,
     quarantine: Quarantine,
+    old_keys: OldKeys,
     counters: Counters,
 }
 
@@ -67,6 +72,7 @@ impl Inbox {
             directory,
             writer,
             quarantine,
+            old_keys: OldKeys::default(),
             counters: Counters::default(),
         }
     }
@@ -131,7 +137,13 @@ impl Inbox {
             Ok(verified) => verified,
             Err(answer) => return Ok(answer),
         };
-        let receipt = make_receipt(marketplace, &delivery, known.known.as_ref(), now);
+        if self_test::is_ours(&delivery) {
+            return Ok(Answer::Tested(marketplace.acknowledgement()));
+        }
+        let who = known.known.as_ref();
+        self.old_keys
+            .note(marketplace.slug(), who, delivery.key_index(), now);
+        let receipt = make_receipt(marketplace, &delivery, who, now);
         let stored = self
             .writer
             .store(receipt)
@@ -257,6 +269,7 @@ pub(super) fn make_receipt(
         topic: marketplace.topic(delivery),
         verdict,
         raw: delivery.raw().clone(),
+        key_index: delivery.key_index(),
         events,
         received_at: now,
     }

@@ -120,6 +120,11 @@ impl SubscriptionState {
             Self::SwitchedOff => "switched_off",
         }
     }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Active, Self::Missing, Self::SwitchedOff];
+        all.into_iter().find(|state| state.as_str() == name)
+    }
 }
 
 /// Webhooks that the marketplace gave up on and kept for us, oldest first. They come unsigned, because we

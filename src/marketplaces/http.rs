@@ -12,12 +12,13 @@ pub mod walk;
 pub use guard::check_address;
 
 use super::{MarketplaceError, Pace};
+use crate::domain::Timestamp;
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, ClientBuilder, Method, header::HeaderMap};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -81,13 +82,13 @@ impl Response {
     }
 
     /// The wait that `Retry-After` asks for, in seconds or as a date.
-    pub fn retry_after(&self, now: crate::domain::Timestamp) -> Option<Duration> {
+    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         let text = self.header("retry-after")?.trim();
         if let Ok(seconds) = text.parse::<u64>() {
             return Some(Duration::from_secs(seconds));
         }
         let at = chrono::DateTime::parse_from_rfc2822(text).ok()?;
-        Some(crate::domain::Timestamp::from(at.to_utc()).since(now))
+        Some(Timestamp::from(at.to_utc()).since(now))
     }
 }
 
@@ -97,6 +98,8 @@ pub struct Http {
     client: Client,
     allow_private: bool,
     calls: Arc<AtomicU64>,
+    /// The `Date` of the last answer, in microseconds; 0 before the first.
+    told_at: Arc<AtomicI64>,
 }
 
 impl Http {
@@ -118,13 +121,15 @@ impl Http {
             client,
             allow_private,
             calls: Arc::default(),
+            told_at: Arc::default(),
         }
     }
 
-    /// A handle that counts its own calls from zero, over the same connections.
+    /// A handle that counts its own calls from zero and keeps its own time, over the same connections.
     pub fn counting(&self) -> Self {
         Self {
             calls: Arc::default(),
+            told_at: Arc::default(),
             ..self.clone()
         }
     }
@@ -132,6 +137,13 @@ impl Http {
     /// Requests made through this handle.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// What the clock at the other end showed when it last answered through this handle, to the second; `None`
+    /// when no answer told.
+    pub fn told_at(&self) -> Option<Timestamp> {
+        let told = self.told_at.load(Ordering::Relaxed);
+        (told != 0).then(|| Timestamp::from_micros(told))
     }
 
     /// Makes one request when `pace` permits, and reads the whole answer.
@@ -166,6 +178,9 @@ impl Http {
             .map_err(|error| unavailable(describe(&error.without_url())))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        if let Some(at) = date(&headers) {
+            self.told_at.store(at.micros(), Ordering::Relaxed);
+        }
         let mut body = BytesMut::new();
         while let Some(chunk) = response
             .chunk()
@@ -196,6 +211,13 @@ pub fn client(make: impl Fn() -> ClientBuilder) -> Client {
         let trusting_nobody = make().tls_certs_only([]).build();
         trusting_nobody.expect("the TLS library starts")
     })
+}
+
+/// When the answer was made, by the clock of who made it.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get("date")?.to_str().ok()?;
+    let at = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+    Some(Timestamp::from(at.to_utc()))
 }
 
 /// The whole chain of causes in one line; reqwest's own text stops at the first.

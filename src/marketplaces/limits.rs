@@ -43,6 +43,13 @@ pub enum Subscribing {
     ByHand,
 }
 
+/// How far the time in a signed request may be from the marketplace's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tolerance {
+    pub behind: Duration,
+    pub ahead: Duration,
+}
+
 /// Page sizes, batch sizes, rate, filters. Each adapter cites its source.
 #[derive(Debug, Clone)]
 pub struct Limits {

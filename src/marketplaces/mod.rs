@@ -32,7 +32,7 @@ pub use delivery::{
     WebhookKeys,
 };
 pub use error::{MarketplaceError, Result};
-pub use limits::{Limits, Platform, Subscribing, WebhookAddress};
+pub use limits::{Limits, Platform, Subscribing, Tolerance, WebhookAddress};
 pub use query::{
     OrderQuery, OrderSummary, Page, PageToken, PriceChange, ProductQuery, ProductScope,
     PushOutcome, ShopIdentity, StockLevel,
@@ -142,6 +142,17 @@ pub trait Marketplace: Send + Sync {
         _address: &str,
     ) -> Result<Option<Vec<Subscribed>>> {
         Ok(None)
+    }
+    /// Asks the marketplace to send this shop's webhooks to `address` no longer. Never touches what other
+    /// shops of our app live on, nor other addresses. Returns what was changed, in words: nothing where the
+    /// API has no call for it, or where a person has asked for the webhooks.
+    async fn unsubscribe(&self, _access: &Access, _address: &str) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+    /// How far our clock may be off before signed requests are refused; `None` where requests carry no time,
+    /// or the marketplace does not say.
+    fn clock_tolerance(&self) -> Option<Tolerance> {
+        None
     }
     /// Webhooks that the marketplace gave up on, of all shops of our app: `access` has the app's values and
     /// no shop's. Only where `limits().keeps_missed`.

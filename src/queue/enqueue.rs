@@ -74,6 +74,31 @@ pub async fn hurry(tx: &Tx, channel: ChannelId, now: Timestamp) -> Result<u64, D
     Ok(moved.rows_affected)
 }
 
+/// Ends every waiting job of these channels: there is nothing left to do for them. Those that run end by
+/// themselves. Returns how many there were.
+///
+/// # Errors
+/// When the database refuses; the transaction is then of no more use.
+pub async fn cancel_waiting(
+    tx: &Tx,
+    channels: &[ChannelId],
+    reason: &str,
+    now: Timestamp,
+) -> Result<u64, DbErr> {
+    let cancelled = jobs::Entity::update_many()
+        .col_expr(
+            jobs::Column::State,
+            Expr::value(JobState::Cancelled.as_str()),
+        )
+        .col_expr(jobs::Column::FinishedAt, Expr::value(now.micros()))
+        .col_expr(jobs::Column::LastError, Expr::value(reason))
+        .filter(jobs::Column::ChannelId.is_in(channels.iter().map(|id| id.0)))
+        .filter(jobs::Column::State.eq(JobState::Available.as_str()))
+        .exec(tx)
+        .await?;
+    Ok(cancelled.rows_affected)
+}
+
 type Rows = BTreeMap<(JobKind, String), jobs::ActiveModel>;
 
 /// One row per kind and key, because a statement must not touch a row twice.

@@ -24,7 +24,7 @@ mod inspect;
 mod janitor;
 
 pub use claim::Claimed;
-pub use enqueue::{NewJob, enqueue, hurry};
+pub use enqueue::{NewJob, cancel_waiting, enqueue, hurry};
 pub use finish::{Ended, Outcome};
 pub use inspect::{Counts, JobFilter, Revived};
 pub use janitor::Swept;

@@ -51,10 +51,10 @@ async fn answer(request: HttpRequest, body: Bytes, shop: web::Data<SimShop>) -> 
         Fault::Truncated => {
             let half = response.body.len() / 2;
             let body = response.body.slice(..half);
-            builder(&response).body(body)
+            builder(&response, &shop).body(body)
         }
-        Fault::Dropped => broken_off(&response),
-        _ => builder(&response).body(response.body),
+        Fault::Dropped => broken_off(&response, &shop),
+        _ => builder(&response, &shop).body(response.body),
     }
 }
 
@@ -97,9 +97,11 @@ fn as_seen(request: &HttpRequest, body: Bytes, shop: &SimShop) -> SimRequest {
     }
 }
 
-fn builder(response: &SimResponse) -> HttpResponseBuilder {
+fn builder(response: &SimResponse, shop: &SimShop) -> HttpResponseBuilder {
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::OK);
     let mut builder = HttpResponse::build(status);
+    // By the shop's own clock, which may stand still.
+    builder.insert_header(("date", shop.date()));
     for (name, value) in &response.headers {
         builder.append_header((name.as_str(), value.as_str()));
     }
@@ -107,13 +109,13 @@ fn builder(response: &SimResponse) -> HttpResponseBuilder {
 }
 
 /// Promises the whole body, sends half of it and breaks the connection.
-fn broken_off(response: &SimResponse) -> HttpResponse {
+fn broken_off(response: &SimResponse, shop: &SimShop) -> HttpResponse {
     let half = response.body.slice(..response.body.len() / 2);
     let parts = [
         Ok(half),
         Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
     ];
-    builder(response)
+    builder(response, shop)
         .no_chunking(response.body.len().max(1) as u64)
         .streaming(futures::stream::iter(parts))
 }

@@ -381,6 +381,12 @@ impl SimShop {
         (response, after.has_rotated)
     }
 
+    /// What its clock shows, as HTTP writes it.
+    pub(super) fn date(&self) -> String {
+        let now = self.now().to_utc();
+        now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     fn now(&self) -> Timestamp {
         self.0.clock.now()
     }

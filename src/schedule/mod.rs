@@ -15,7 +15,7 @@ pub use store::{Fired, Schedule, ScheduleError, defaults_for, fire_due, list, se
 pub use tick::{Entry, Fire, due_fires};
 
 use crate::domain::{ChannelId, Download, ScanKind, ScanMethod, Work, job::named};
-use crate::marketplaces::Limits;
+use crate::marketplaces::{Limits, Subscribing};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -34,6 +34,8 @@ named!(
         Missed = "missed_webhooks",
         /// Renew the tokens at half of their life, and warn of ends that only the merchant can put off.
         TokenRefresh = "token_refresh",
+        /// Look whether the marketplace still sends its webhooks, and mend what it switched off.
+        SubscriptionCheck = "subscription_check",
     }
 );
 
@@ -60,6 +62,7 @@ impl Task {
                 missed: marketplace.to_owned(),
             },
             Self::TokenRefresh => Work::REFRESH_TOKEN,
+            Self::SubscriptionCheck => Work::CHECK_SUBSCRIPTIONS,
         }
     }
 
@@ -83,6 +86,8 @@ impl Task {
             Self::OrderDownload | Self::Missed | Self::TokenRefresh => {
                 format!("{}-59/10 * * * *", spread(10))
             }
+            Self::SubscriptionCheck if limits.subscribing == Subscribing::ByHand => return None,
+            Self::SubscriptionCheck => format!("{} 3,15 * * *", spread(60)),
         })
     }
 }

@@ -38,8 +38,10 @@ pub struct Api {
 /// Our apps at the marketplaces, by slug.
 pub type Apis = HashMap<&'static str, Api>;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SyncOptions {
+    /// How marketplaces reach us, such as `https://hooks.example.com`: webhooks are asked for there.
+    pub public_url: String,
     /// How far back the first order download of a channel reaches.
     pub first_download: Duration,
     /// Multiplies the request rate; more than 1 only against simulated marketplaces.
@@ -123,9 +125,7 @@ impl Sync {
         connection: &Channel,
         lane: Lane,
     ) -> Result<Access, SyncError> {
-        let stored = channels::credentials(self.db().read(), &self.shared.sealer, connection.id)
-            .await?
-            .ok_or(SyncError::NoCredentials(connection.id))?;
+        let stored = self.stored(connection.id).await?;
         self.access_by(connection, &stored.secrets, lane)
     }
 

@@ -28,8 +28,6 @@ pub struct Connect {
     pub expires_at: Option<Timestamp>,
     /// Instead of the name that the shop tells.
     pub name: Option<String>,
-    /// How the marketplace reaches us, such as `https://hooks.example.com`.
-    pub public_url: String,
 }
 
 /// A shop that was connected.
@@ -162,14 +160,11 @@ impl Sync {
         for id in ids {
             channels.push(channels::load(self.db().read(), id).await?);
         }
-        let api = self.shared.apis.get(connect.marketplace.slug());
-        // The address is signed in some schemes: it must be the one that webhooks are verified with.
-        let webhook_url = api
-            .and_then(|api| api.webhook_url.clone())
-            .unwrap_or_else(|| webhook_url(&connect.public_url, &channels[0]));
+        let webhook_url = self.webhook_url(&channels[0]);
         let webhooks = self
             .subscribe(&channels[0], &webhook_url, &webhook_secret)
             .await;
+        self.note_asked_for(&channels[0], webhooks.is_ok()).await?;
         Ok(Connected {
             channels,
             webhook_url,
@@ -192,29 +187,6 @@ impl Sync {
             Ok(changes) => Ok(changes),
             Err(error) => Err(self.trouble(connection, error).await),
         }
-    }
-
-    /// Asks a connected shop who it is: the answer names the shops that its credentials open.
-    ///
-    /// # Errors
-    /// When it does not answer, or refuses.
-    pub async fn test_channel(&self, channel: ChannelId) -> Result<Vec<ShopIdentity>, SyncError> {
-        let connection = channels::connection_of(self.db().read(), channel).await?;
-        let access = self.access(&connection, Lane::Urgent).await?;
-        match connection.marketplace.shops(&access).await {
-            Ok(shops) => Ok(shops),
-            Err(error) => Err(self.trouble(&connection, error).await),
-        }
-    }
-}
-
-/// Where a channel's marketplace sends its webhooks.
-pub fn webhook_url(public_url: &str, connection: &Channel) -> String {
-    let public = public_url.trim_end_matches('/');
-    let slug = connection.marketplace.slug();
-    match connection.marketplace.limits().webhook_address {
-        WebhookAddress::App | WebhookAddress::Either => format!("{public}/webhooks/{slug}"),
-        WebhookAddress::Channel => format!("{public}/webhooks/{slug}/{}", connection.address),
     }
 }
 

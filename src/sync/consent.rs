@@ -33,8 +33,6 @@ pub struct AskConsent {
     pub base_url: Option<String>,
     /// Instead of the name that the shop tells.
     pub name: Option<String>,
-    /// How browsers reach us, such as `https://hooks.example.com`.
-    pub public_url: String,
 }
 
 /// The page on which the merchant consents.
@@ -125,7 +123,7 @@ impl Sync {
         let state = hex::encode(random_bytes::<32>()?);
         let base_url = ask.base_url.as_deref();
         let access = self.access_with(ask.marketplace, base_url, &Secrets::default())?;
-        let callback = consent_callback(&ask.public_url, ask.marketplace);
+        let callback = consent_callback(self.public_url(), ask.marketplace);
         let callback = Url::parse(&callback).map_err(|error| {
             SyncError::NotConnected(MarketplaceError::AddressRefused {
                 reason: format!("http.public_url: {error}"),
@@ -193,12 +191,9 @@ impl Sync {
         &self,
         marketplace: &'static dyn Marketplace,
         answer: &ConsentAnswer,
-        public_url: &str,
     ) -> Result<Vec<Connected>, ConsentError> {
         let pending = self.take_state(marketplace, answer).await?;
-        let done = self
-            .connect_consented(marketplace, &pending, answer, public_url)
-            .await;
+        let done = self.connect_consented(marketplace, &pending, answer).await;
         let (outcome, channel) = match &done {
             Ok(connected) => (
                 told(connected),
@@ -260,7 +255,6 @@ impl Sync {
         marketplace: &'static dyn Marketplace,
         pending: &PendingConsent,
         answer: &ConsentAnswer,
-        public_url: &str,
     ) -> Result<Vec<Connected>, ConsentError> {
         // OAuth 2.0 says it so, and marketplaces that say it in their own words have adapters that know them.
         if answer.get("error").is_some_and(|error| !error.is_empty()) {
@@ -292,7 +286,6 @@ impl Sync {
             secrets,
             expires_at: expiry.access,
             name: pending.name.clone(),
-            public_url: public_url.to_owned(),
         };
         Ok(self.connect_until(connect, expiry).await?)
     }

@@ -54,6 +54,10 @@ pub enum SyncError {
     Unknown(String),
     #[error("these credentials open no shop")]
     NoShop,
+    #[error(
+        "{0} signs webhooks with the secret of our app, not with one of the channel; `marketsink help channel rotate-secret` tells how to replace that"
+    )]
+    SignedByApp(&'static str),
     #[error(transparent)]
     Channel(#[from] ChannelError),
     #[error(transparent)]
@@ -80,6 +84,7 @@ impl SyncError {
             | Self::AddressUnasked(_)
             | Self::NoConsentPage(_)
             | Self::NoShop
+            | Self::SignedByApp(_)
             | Self::Channel(_)
             | Self::Schedule(_) => Retry::Never,
         }

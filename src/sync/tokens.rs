@@ -11,7 +11,7 @@
 //! One consent may open several shops, which then hold copies of one pair: they are renewed together.
 
 use super::{Lane, Sync, SyncError};
-use crate::channels::{self, Channel, Expiry, StoredCredentials};
+use crate::channels::{self, Channel, ChannelState, Expiry, StoredCredentials};
 use crate::domain::{ChannelId, Source, Timestamp};
 use crate::inbox;
 use crate::marketplaces::{MarketplaceError, Secrets, Tokens};
@@ -84,10 +84,22 @@ impl Sync {
         }
     }
 
-    async fn stored(&self, connection: ChannelId) -> Result<StoredCredentials, SyncError> {
+    /// The credentials of a connection.
+    pub(super) async fn stored(
+        &self,
+        connection: ChannelId,
+    ) -> Result<StoredCredentials, SyncError> {
         let sealer = &self.shared.sealer;
         let stored = channels::credentials(self.db().read(), sealer, connection).await?;
-        stored.ok_or(SyncError::NoCredentials(connection))
+        if let Some(stored) = stored {
+            return Ok(stored);
+        }
+        // Removed while its work ran: then there is nothing left to do.
+        let now = channels::load(self.db().read(), connection).await?;
+        Err(match now.state {
+            ChannelState::Removed => SyncError::Removed(connection),
+            _ => SyncError::NoCredentials(connection),
+        })
     }
 
     /// Locks the channel when its refresh token is refused; but not when the merchant connected it anew

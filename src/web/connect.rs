@@ -90,7 +90,6 @@ async fn ask(
         marketplace,
         base_url: asked.url.filter(|url| !url.is_empty()),
         name: asked.name.filter(|name| !name.is_empty()),
-        public_url: state.public_url.clone(),
     };
     Ok(state.sync.begin_consent(ask).await?.url.into())
 }
@@ -145,8 +144,7 @@ async fn finish(
     let answer = ConsentAnswer { pairs };
     // On its own: a browser that is closed now must not end it between the code and the tokens.
     let finishing = tokio::spawn(async move {
-        let public_url = &state.public_url;
-        let finished = state.sync.finish_consent(marketplace, &answer, public_url);
+        let finished = state.sync.finish_consent(marketplace, &answer);
         finished.await
     });
     match finishing.await {

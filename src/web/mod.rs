@@ -7,6 +7,8 @@ mod health;
 mod home;
 mod webhooks;
 
+pub use webhooks::SELF_TEST_PASSED;
+
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::queue::Queue;
@@ -26,8 +28,6 @@ pub struct WebState {
     pub queue: Queue,
     pub sync: Sync,
     pub clock: Clock,
-    /// How browsers and marketplaces reach us.
-    pub public_url: String,
     /// Longest body of a webhook, in bytes.
     pub body_limit: usize,
     /// Whether webhooks are taken here; pages and health always are.

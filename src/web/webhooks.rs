@@ -11,8 +11,8 @@
 
 use super::WebState;
 use crate::inbox::Answer;
-use crate::marketplaces::{self, RawDelivery};
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use crate::marketplaces::{self, Acknowledgement, RawDelivery};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::StatusCode, web};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use std::time::Duration;
@@ -21,6 +21,8 @@ use std::time::Duration;
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// What a marketplace is asked to wait when storage fails, in seconds.
 const RETRY_AFTER_S: &str = "30";
+/// The header of the answer to a self-test that was believed.
+pub const SELF_TEST_PASSED: (&str, &str) = ("marketsink-self-test", "passed");
 
 pub async fn to_marketplace(
     request: HttpRequest,
@@ -60,18 +62,24 @@ async fn receive(
     let raw = RawDelivery::new(headers(request), body);
     let now = state.clock.now();
     match state.inbox.receive(marketplace, address, raw, now).await {
-        Answer::Acknowledged(ack) => {
-            let status = StatusCode::from_u16(ack.status).unwrap_or(StatusCode::OK);
-            HttpResponse::build(status)
-                .content_type(ack.content_type)
-                .body(ack.body)
-        }
+        Answer::Acknowledged(ack) => acknowledged(ack).body(ack.body),
+        // So that whoever sent it knows that it came to us, and not to something that says yes to all.
+        Answer::Tested(ack) => acknowledged(ack)
+            .insert_header(SELF_TEST_PASSED)
+            .body(ack.body),
         Answer::Refused(_) => HttpResponse::Unauthorized().finish(),
         Answer::NobodyHere => HttpResponse::NotFound().finish(),
         Answer::Unavailable => HttpResponse::ServiceUnavailable()
             .insert_header(("retry-after", RETRY_AFTER_S))
             .finish(),
     }
+}
+
+fn acknowledged(ack: Acknowledgement) -> HttpResponseBuilder {
+    let status = StatusCode::from_u16(ack.status).unwrap_or(StatusCode::OK);
+    let mut builder = HttpResponse::build(status);
+    builder.content_type(ack.content_type);
+    builder
 }
 
 /// The whole body, or the status that says why not. Never more than `limit` bytes are held.

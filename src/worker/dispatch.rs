@@ -41,6 +41,7 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
         Work::FetchMissed { missed } => one(sync, sync.fetch_missed(missed).await),
         Work::RefreshToken { .. } => one(sync, sync.refresh_token(channel, first.source).await),
         Work::CheckAuthorization { .. } => one(sync, sync.check_authorization(channel).await),
+        Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
     }
 }
 

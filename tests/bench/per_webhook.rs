@@ -46,11 +46,12 @@ async fn run() -> anyhow::Result<()> {
     let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
     let opened = place.open(clock, |settings| {
         settings.http.listen.clone_from(&listen);
+        settings.http.public_url = format!("http://{listen}");
         settings.sync.allow_private_hosts = true;
         shop.set_up(&mut settings.apps);
     });
     let opened = opened.await?;
-    stock_and_connect(&opened, &shop, format!("http://{listen}")).await?;
+    stock_and_connect(&opened, &shop).await?;
     let meter = opened.meter.clone();
     let running = opened.app.start(Roles::INGEST)?;
     let app = &running.app;
@@ -116,11 +117,7 @@ fn tiktok_shop() -> anyhow::Result<&'static dyn Marketplace> {
 }
 
 /// One mug, in the shop and in the books.
-async fn stock_and_connect(
-    opened: &Opened,
-    shop: &SimShop,
-    public_url: String,
-) -> anyhow::Result<()> {
+async fn stock_and_connect(opened: &Opened, shop: &SimShop) -> anyhow::Result<()> {
     let now = opened.app.clock.now();
     shop.with(|shop| shop.add_product("Mug", &[("", Some("MUG"), 5_500_000, UNITS)], now));
     let tx = opened.app.db.write_tx().await?;
@@ -136,7 +133,6 @@ async fn stock_and_connect(
         secrets: shop.credentials(),
         expires_at: None,
         name: None,
-        public_url,
     };
     opened.app.sync.connect(connect).await?;
     Ok(())

@@ -162,7 +162,6 @@ async fn scan(size: usize, origin: &str) -> anyhow::Result<()> {
         secrets: credentials,
         expires_at: None,
         name: None,
-        public_url: "http://127.0.0.1:9".to_owned(),
     };
     let connected = opened.app.sync.connect(connect).await?;
     let channel = connected[0].channels[0].id;

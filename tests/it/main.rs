@@ -12,4 +12,5 @@ mod queue;
 mod sandbox;
 mod scenarios;
 mod schedule;
+mod secrets;
 mod support;

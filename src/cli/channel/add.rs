@@ -76,7 +76,6 @@ pub(super) async fn add(context: &Context, args: AddArgs) -> anyhow::Result<()> 
         secrets,
         expires_at,
         name: args.name,
-        public_url: context.settings.http.public_url.clone(),
     };
     let connected = app
         .sync

@@ -40,10 +40,9 @@ pub(super) async fn answer(context: &Context, args: AnswerArgs) -> anyhow::Resul
         pairs: callback.query_pairs().into_owned().collect(),
     };
     let app = context.open().await?;
-    let public_url = &context.settings.http.public_url;
     let connected = app
         .sync
-        .finish_consent(marketplace, &answer, public_url)
+        .finish_consent(marketplace, &answer)
         .await
         .with_context(|| format!("the shop on {} was not connected", marketplace.name()))?;
     say_shops(context, &connected)?;

@@ -1,9 +1,10 @@
 //! `channel calendar`: when what each channel lives on ends, what happens then, and who must act.
 
 use super::{again, platform};
-use crate::channels::{self, Channel, ChannelState, Dates};
+use crate::channels::{self, Channel, ChannelState, Dates, Expiry, Lifeline};
 use crate::cli::{
     context::Context,
+    finding::Finding,
     output::{Table, at, dash, say_json},
 };
 use crate::domain::Timestamp;
@@ -132,5 +133,71 @@ impl Line {
             "what_then": self.what_then,
             "who": self.who,
         })
+    }
+}
+
+/// What `channel test` finds of each end.
+pub(super) fn ends(channel: &Channel, dates: Dates, now: Timestamp) -> Vec<Finding> {
+    let of = |lifeline| merchants_end(channel, lifeline, &dates.expiry, now);
+    let lifelines = [Lifeline::RefreshToken, Lifeline::Consent].map(of);
+    let access = access_end(channel, dates, now);
+    [access].into_iter().chain(lifelines).collect()
+}
+
+/// The access token is ours to renew.
+fn access_end(channel: &Channel, dates: Dates, now: Timestamp) -> Finding {
+    const CHECK: &str = "access token";
+    let renewal = dates.expiry.renewal_at(dates.renewed_at);
+    match (dates.expiry.access, renewal) {
+        (Some(end), _) if end <= now => Finding::fail(
+            CHECK,
+            format!("it died at {end}"),
+            "does `marketsink serve` run with the roles scheduler and worker?",
+        ),
+        (Some(end), Some(renewal)) => {
+            let found = format!("it lives until {end}; renewed from {renewal} on");
+            Finding::ok(CHECK, found)
+        }
+        _ if channel.marketplace.limits().tokens_expire => Finding::ok(
+            CHECK,
+            "nobody told when it ends; renewed when it is refused",
+        ),
+        _ => Finding::ok(CHECK, "it does not end"),
+    }
+}
+
+/// What only the merchant can renew.
+fn merchants_end(channel: &Channel, of: Lifeline, expiry: &Expiry, now: Timestamp) -> Finding {
+    let check = of.as_str();
+    let alone = match of {
+        Lifeline::RefreshToken => Expiry {
+            refresh: expiry.refresh,
+            ..Expiry::default()
+        },
+        Lifeline::Consent => Expiry {
+            consent: expiry.consent,
+            ..Expiry::default()
+        },
+    };
+    let Some((_, end)) = alone.end() else {
+        let has_tokens = channel.marketplace.limits().tokens_expire;
+        return Finding::ok(
+            check,
+            match of {
+                Lifeline::RefreshToken if !has_tokens => "there is none, and none is needed",
+                _ => "nobody told of an end",
+            },
+        );
+    };
+    match alone.ending(now) {
+        None => Finding::ok(check, format!("it lasts until {end}")),
+        Some(ending) if ending.days_left == 0 => {
+            Finding::fail(check, format!("it ended at {end}"), again(channel))
+        }
+        Some(ending) => {
+            let days = ending.days_left;
+            let found = format!("it ends at {end}, in {days} days or less");
+            Finding::warn(check, found, again(channel))
+        }
     }
 }

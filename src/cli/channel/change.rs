@@ -1,14 +1,12 @@
-//! `channel settings` and `channel remove`.
+//! `channel settings`.
 
-use crate::channels::{self, Channel};
+use crate::channels;
 use crate::cli::{
     context::Context,
     output::{say, say_json, yes_no},
 };
-use crate::domain::ChannelId;
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::Args;
-use serde_json::json;
 
 /// Shows or changes what the merchant decides about a channel
 #[derive(Debug, Args)]
@@ -25,16 +23,6 @@ pub struct SettingsArgs {
     id: i64,
     #[arg(value_name = "NAME=VALUE")]
     changes: Vec<String>,
-}
-
-/// Removes a channel and forgets its secrets; its orders, stock and history stay
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  marketsink channel remove 3 --yes")]
-pub struct RemoveArgs {
-    id: i64,
-    /// Really
-    #[arg(long)]
-    yes: bool,
 }
 
 pub(super) async fn settings(context: &Context, args: SettingsArgs) -> anyhow::Result<()> {
@@ -68,49 +56,4 @@ pub(super) async fn settings(context: &Context, args: SettingsArgs) -> anyhow::R
         say(format!("buffer         {}", channel.settings.buffer));
     }
     session.close().await
-}
-
-pub(super) async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Result<()> {
-    let session = context.session().await?;
-    let channel = session.channel(args.id).await?;
-    if let Some(parent) = channel.parent {
-        bail!(
-            "channel {} is part of channel {parent}; remove that one",
-            channel.id
-        );
-    }
-    let shared = channels::platforms_of(session.app.db.read(), channel.id).await?;
-    if !args.yes {
-        bail!(
-            "removing {} also removes {} and forgets the secrets; say so with --yes",
-            channel.name,
-            others(&channel, &shared)
-        );
-    }
-    let tx = session.app.db.write_tx().await?;
-    channels::remove(&tx, channel.id, session.now()).await?;
-    tx.commit().await?;
-    if context.json {
-        say_json(&json!({"removed": shared}))?;
-    } else {
-        say(format!(
-            "removed {}; its orders, stock and history stay",
-            channel.name
-        ));
-        say("its webhooks are refused from now on; delete them in the shop's own settings");
-    }
-    session.close().await
-}
-
-fn others(channel: &Channel, shared: &[ChannelId]) -> String {
-    let others: Vec<String> = shared
-        .iter()
-        .filter(|id| **id != channel.id)
-        .map(|id| format!("channel {id}"))
-        .collect();
-    if others.is_empty() {
-        "nothing else".to_owned()
-    } else {
-        others.join(", ")
-    }
 }

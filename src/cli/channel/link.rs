@@ -62,7 +62,6 @@ pub(super) async fn link(context: &Context, args: LinkArgs) -> anyhow::Result<Ex
         marketplace,
         base_url: args.url,
         name: args.name,
-        public_url: context.settings.http.public_url.clone(),
     };
     let link = app.sync.begin_consent(ask).await;
     let link = link.with_context(|| format!("no link for {} could be made", marketplace.name()))?;

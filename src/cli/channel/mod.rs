@@ -4,8 +4,10 @@ mod add;
 mod answer;
 mod calendar;
 mod change;
+mod end;
 mod link;
 mod needs;
+mod rotate;
 mod show;
 mod test;
 
@@ -14,21 +16,23 @@ use super::{
     output::{Table, dash, say_json},
 };
 use crate::channels::{self, Channel};
-use crate::marketplaces::{self, Marketplace, ShopAddress};
+use crate::marketplaces::{self, Marketplace, ShopAddress, Subscribing};
 use add::AddArgs;
 use answer::AnswerArgs;
 use anyhow::anyhow;
 use calendar::CalendarArgs;
-use change::{RemoveArgs, SettingsArgs};
+use change::SettingsArgs;
 use clap::{Args, Subcommand};
+use end::RemoveArgs;
 use link::LinkArgs;
 use needs::NeedsArgs;
+use rotate::RotateArgs;
 use serde_json::{Value, json};
 use show::ShowArgs;
 use std::process::ExitCode;
 use test::TestArgs;
 
-/// Connected shops: connect, list, show, test, change, remove
+/// Connected shops: connect, list, show, test, change, replace secrets, remove
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Examples:\n  marketsink channel needs\n  marketsink channel list\n  marketsink help channel add"
@@ -43,6 +47,7 @@ pub enum ChannelCommand {
     Calendar(CalendarArgs),
     Test(TestArgs),
     Settings(SettingsArgs),
+    RotateSecret(RotateArgs),
     Remove(RemoveArgs),
 }
 
@@ -68,7 +73,8 @@ pub async fn run(context: &Context, command: ChannelCommand) -> anyhow::Result<E
         ChannelCommand::Calendar(_) => calendar::calendar(context).await?,
         ChannelCommand::Test(args) => return test::test(context, &args).await,
         ChannelCommand::Settings(args) => change::settings(context, args).await?,
-        ChannelCommand::Remove(args) => change::remove(context, &args).await?,
+        ChannelCommand::RotateSecret(args) => rotate::rotate(context, args).await?,
+        ChannelCommand::Remove(args) => end::remove(context, &args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -91,6 +97,18 @@ pub(super) fn again(channel: &Channel) -> String {
     let url = url.filter(|_| connecting.address != ShopAddress::Shared);
     let url = url.map_or_else(String::new, |url| format!(" --url {url}"));
     format!("marketsink channel {how} {slug}{url}")
+}
+
+/// What makes webhooks come that do not.
+pub(super) fn mending(channel: &Channel) -> String {
+    let command = format!("marketsink channel test {} --mend", channel.id);
+    match channel.marketplace.limits().subscribing {
+        Subscribing::Api => command,
+        Subscribing::AddressOnly => {
+            format!("{command}; what stays off, switch on in the marketplace's console")
+        }
+        Subscribing::ByHand => "switch them on in the marketplace's console".to_owned(),
+    }
 }
 
 fn platform(channel: &Channel) -> &str {

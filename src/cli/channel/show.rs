@@ -2,13 +2,14 @@
 
 use super::{calendar::Line, channel_json, platform};
 use crate::catalog;
-use crate::channels::{self, Channel};
+use crate::channels::{self, Channel, Standing};
 use crate::cli::{
     context::{Context, Session},
     output::{at, at_or_dash, dash, or_dash, say, say_json, yes_no},
 };
 use crate::domain::Timestamp;
 use crate::inbox;
+use crate::marketplaces::{Subscribing, SubscriptionState};
 use crate::sync;
 use clap::Args;
 use serde_json::json;
@@ -23,11 +24,19 @@ pub struct ShowArgs {
 pub(super) async fn show(context: &Context, args: &ShowArgs) -> anyhow::Result<()> {
     let session = context.session().await?;
     let channel = session.channel(args.id).await?;
-    let facts = Facts::read(context, &session, &channel).await?;
+    let facts = Facts::read(&session, &channel).await?;
     if context.json {
         let mut shown = channel_json(&channel);
         shown["webhook_url"] = json!(facts.webhook_url);
         shown["last_delivery_at"] = json!(facts.last_delivery_at.map(|at| at.to_string()));
+        shown["overlap_ends_at"] = json!(facts.overlap_ends_at.map(|at| at.to_string()));
+        shown["subscriptions"] = json!(
+            facts
+                .subscriptions
+                .iter()
+                .map(standing_json)
+                .collect::<Vec<_>>()
+        );
         shown["listings"] = json!(facts.listings);
         shown["unlinked"] = json!(facts.unlinked);
         shown["last_scans"] = json!(facts.scans);
@@ -43,6 +52,9 @@ pub(super) async fn show(context: &Context, args: &ShowArgs) -> anyhow::Result<(
 struct Facts {
     webhook_url: String,
     last_delivery_at: Option<Timestamp>,
+    subscriptions: Vec<Standing>,
+    /// The webhook secret before is accepted until then.
+    overlap_ends_at: Option<Timestamp>,
     listings: u64,
     unlinked: u64,
     /// Kind and time.
@@ -51,7 +63,7 @@ struct Facts {
 }
 
 impl Facts {
-    async fn read(context: &Context, session: &Session, channel: &Channel) -> anyhow::Result<Self> {
+    async fn read(session: &Session, channel: &Channel) -> anyhow::Result<Self> {
         let db = &session.app.db;
         let connection = channels::connection_of(db.read(), channel.id).await?;
         let (listings, unlinked) = catalog::counts(db.read(), connection.id).await?;
@@ -61,8 +73,11 @@ impl Facts {
         let dates = dates.get(&connection.id).copied();
         Ok(Self {
             calendar: Line::of(&connection, dates, session.now()),
-            webhook_url: sync::webhook_url(&context.settings.http.public_url, &connection),
+            webhook_url: session.app.sync.webhook_url(&connection),
             last_delivery_at: inbox::last_delivery_at(db, connection.id).await?,
+            subscriptions: channels::subscriptions(db.read(), connection.id).await?,
+            overlap_ends_at: channels::overlap_ends_at(db.read(), connection.id, session.now())
+                .await?,
             listings,
             unlinked,
             scans: scans.into_iter().map(ended).collect(),
@@ -102,6 +117,18 @@ impl Facts {
             ("authorization", consent),
             ("next", self.calendar.what_then.clone()),
             ("webhooks come to", self.webhook_url.clone()),
+            (
+                "webhook topics",
+                topics(
+                    &self.subscriptions,
+                    channel.marketplace.limits().subscribing,
+                ),
+            ),
+            (
+                "secret before",
+                self.overlap_ends_at
+                    .map_or_else(dash, |at| format!("accepted until {at}")),
+            ),
             ("last delivery", or_dash(self.last_delivery_at)),
             (
                 "last scans",
@@ -123,4 +150,33 @@ impl Facts {
             say(format!("{name:16}  {value}"));
         }
     }
+}
+
+/// Those that stand in a number, the others by name.
+fn topics(standing: &[Standing], subscribing: Subscribing) -> String {
+    let Some(first) = standing.first() else {
+        return match subscribing {
+            Subscribing::ByHand => "switched on by hand; the marketplace does not tell".to_owned(),
+            _ => "not checked yet, or the marketplace does not tell".to_owned(),
+        };
+    };
+    let is_active = |one: &&Standing| one.state == SubscriptionState::Active;
+    let n_active = standing.iter().filter(is_active).count();
+    let mut parts = vec![format!("{n_active} of {} active", standing.len())];
+    let others = standing.iter().filter(|one| !is_active(one));
+    parts.extend(others.map(|one| format!("{} {}", one.topic, one.text())));
+    let mended = standing.iter().filter_map(|one| one.mended_at).max();
+    parts.extend(mended.map(|at| format!("last mended {at}")));
+    parts.push(format!("checked {}", first.checked_at));
+    parts.join("; ")
+}
+
+fn standing_json(one: &Standing) -> serde_json::Value {
+    json!({
+        "topic": one.topic,
+        "state": one.state.as_str(),
+        "since": one.since.to_string(),
+        "checked_at": one.checked_at.to_string(),
+        "mended_at": one.mended_at.map(|at| at.to_string()),
+    })
 }

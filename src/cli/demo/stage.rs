@@ -17,6 +17,7 @@ use crate::schedule::{self, Task};
 use crate::stock;
 use crate::sync::{self, Connect};
 use anyhow::{Context, bail};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -31,12 +32,13 @@ const HASTE: f64 = 30.0;
 const LOOK: Duration = Duration::from_millis(150);
 
 /// Schedules for people in a hurry.
-const SCHEDULES: [(Task, &str); 5] = [
+const SCHEDULES: [(Task, &str); 6] = [
     (Task::OrderDownload, "*/15 * * * * *"),
     (Task::UpdatedScan, "5,25,45 * * * * *"),
     (Task::ActiveScan, "35 * * * * *"),
     (Task::FullScan, "50 * * * * *"),
     (Task::TokenRefresh, "20 * * * * *"),
+    (Task::SubscriptionCheck, "40 * * * * *"),
 ];
 
 pub struct Stage {
@@ -69,9 +71,10 @@ impl Stage {
         let shops = sandbox.shops();
         let opening = Driver::new(sandbox.clone(), args.seed).stock_catalogue(&shops);
         let directory = fresh_directory()?;
-        let settings = settings(args, &directory, &shops);
+        let listener = listener(args.port)?;
+        let settings = settings(&listener, &directory, &shops)?;
         let app = App::build_hasty(settings, clock, HASTE).await?;
-        let running = app.start(Roles::ALL)?;
+        let running = app.start_on(listener, Roles::ALL)?;
         let (merchant, outlet) = open_books(&running, &opening).await?;
         let stop = CancellationToken::new();
         let courier = tokio::spawn({
@@ -107,7 +110,6 @@ impl Stage {
             secrets: shop.handed(),
             expires_at: shop.with(|shop| shop.token_expires_at),
             name: None,
-            public_url: self.address(),
         };
         for connected in app.sync.connect(connect).await? {
             if let Err(error) = connected.webhooks {
@@ -126,7 +128,7 @@ impl Stage {
                 channels::save_settings(&tx, channel.id, &settings, now).await?;
             }
             for (task, expression) in SCHEDULES {
-                let enabled = task != Task::TokenRefresh || marketplace.limits().tokens_expire;
+                let enabled = task.default_expression(id, marketplace.limits()).is_some();
                 schedule::set(&tx, self.merchant, id, task, expression, enabled, now).await?;
             }
             tx.commit().await?;
@@ -294,21 +296,27 @@ fn fresh_directory() -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
-fn settings(args: &DemoArgs, directory: &std::path::Path, shops: &[SimShop]) -> Settings {
+fn settings(
+    listener: &TcpListener,
+    directory: &std::path::Path,
+    shops: &[SimShop],
+) -> anyhow::Result<Settings> {
     let mut settings = Settings::default();
     settings.database.url = format!("sqlite:{}", directory.join("demo.db").display());
-    settings.http.listen = free_address(args.port);
+    settings.http.listen = listener.local_addr()?.to_string();
+    settings.http.public_url = format!("http://{}", settings.http.listen);
     settings.http.workers = 2;
     settings.sync.allow_private_hosts = true;
     settings.sync.timeout = Duration::from_secs(5);
     for shop in shops {
         shop.set_up(&mut settings.apps);
     }
-    settings
+    Ok(settings)
 }
 
 /// The wanted port of loopback, or one of the system's choice when it is taken.
-fn free_address(port: u16) -> String {
-    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).is_err();
-    format!("127.0.0.1:{}", if taken { 0 } else { port })
+fn listener(port: u16) -> anyhow::Result<TcpListener> {
+    let wanted = TcpListener::bind(("127.0.0.1", port));
+    let any = || TcpListener::bind(("127.0.0.1", 0));
+    wanted.or_else(|_| any()).context("no port can be had")
 }

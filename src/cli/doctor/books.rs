@@ -1,10 +1,10 @@
 //! Checks of what is in the database: secrets, channels, deliveries, work, stock.
 
-use super::finding::Finding;
+use super::upkeep;
 use crate::accounts;
 use crate::app;
 use crate::channels::{self, Channel, ChannelState, Ending, Sealer};
-use crate::cli::{channel::again, context::Context, output::at};
+use crate::cli::{channel::again, context::Context, finding::Finding, output::at};
 use crate::db::Db;
 use crate::domain::{MerchantId, Timestamp};
 use crate::inbox::{self, Verdict};
@@ -68,6 +68,10 @@ pub async fn examine(
             findings.push(secrets(db, sealer, channel, now).await);
         }
         findings.push(standing(db, channel, now).await?);
+        if channel.is_active() {
+            findings.extend(upkeep::subscriptions(db, channel).await?);
+            findings.extend(upkeep::old_key(db, channel, now).await?);
+        }
     }
     Ok(())
 }

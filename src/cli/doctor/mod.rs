@@ -1,19 +1,19 @@
 //! `doctor`: what is in order, what is not, and what to do about it. Changes nothing.
 
 mod books;
-mod finding;
 mod place;
+mod upkeep;
 
 use super::{
     Global,
     context::Context,
-    output::{Table, dash, say, say_json},
+    finding::{Finding, State, is_broken, say_findings},
+    output::say_json,
 };
 use crate::app;
 use crate::clock::Clock;
 use crate::db::Db;
 use clap::Args;
-use finding::{Finding, State};
 use std::process::ExitCode;
 
 /// Checks settings, database, keys, addresses, channels and work, and says what to do; exits with 1 when
@@ -36,9 +36,12 @@ pub async fn run(global: &Global) -> anyhow::Result<ExitCode> {
             "mend the file or the variables; `marketsink config` shows what holds",
         )),
     }
-    report(global.json, &findings)?;
-    let is_broken = findings.iter().any(|finding| finding.state == State::Fail);
-    Ok(if is_broken {
+    if global.json {
+        say_json(&findings)?;
+    } else {
+        say_findings(&findings);
+    }
+    Ok(if is_broken(&findings) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -49,6 +52,7 @@ async fn examine(context: &Context, findings: &mut Vec<Finding>) {
     let clock = Clock::system();
     findings.push(place::public_url(&context.settings));
     findings.extend(place::apps(&context.settings));
+    findings.extend(upkeep::key_files(&context.settings));
     match app::open_database(&context.settings).await {
         Err(error) => findings.push(Finding::fail(
             "database",
@@ -83,34 +87,5 @@ async fn examine_database(
     if is_ready {
         books::examine(context, db, clock.now(), findings).await?;
     }
-    Ok(())
-}
-
-fn report(as_json: bool, findings: &[Finding]) -> anyhow::Result<()> {
-    if as_json {
-        return say_json(findings);
-    }
-    let mut table = Table::new(&["", "check", "found", "what to do"]);
-    for finding in findings {
-        table.row([
-            finding.state.as_str().to_owned(),
-            finding.check.clone(),
-            finding.found.replace('\n', "; "),
-            finding.to_do.clone().unwrap_or_else(dash),
-        ]);
-    }
-    table.say("nothing was checked");
-    let count = |state| {
-        findings
-            .iter()
-            .filter(|finding| finding.state == state)
-            .count()
-    };
-    say(format!(
-        "{} ok, {} to look at, {} broken",
-        count(State::Ok),
-        count(State::Warn),
-        count(State::Fail)
-    ));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Checks of the place where the program runs: address, app, database.
 
-use super::finding::Finding;
+use crate::cli::finding::Finding;
 use crate::config::Settings;
 use crate::db::{self, Db};
 use crate::marketplaces::{self, Marketplace, http::check_address};

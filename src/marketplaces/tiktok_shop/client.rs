@@ -16,7 +16,7 @@ use crate::domain::{Order, Product, RemoteId, Retry, Timestamp, Window};
 use crate::marketplaces::{
     Access, Consent, ConsentAnswer, ConsentQuestion, MarketplaceError, OrderQuery, OrderSummary,
     Page, PageToken, PriceChange, ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity,
-    StockLevel, Tokens, http::Request,
+    StockLevel, Subscribed, SubscriptionState, Tokens, http::Request,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
@@ -437,17 +437,24 @@ async fn ask_tokens(
     send(access, Request::get(url)).await
 }
 
-pub(super) async fn subscribe(access: &Access, address: &str) -> Result<Vec<String>> {
+/// Where each kind of webhook is sent.
+async fn addresses(access: &Access) -> Result<BTreeMap<String, String>> {
     let list: List = Call::of_shop(access, WEBHOOKS)?.ask(access).await?;
-    let rows = list.rows().into_iter().map(serde_json::from_value);
-    let rows: Vec<WebhookRow> = rows
-        .collect::<serde_json::Result<_>>()
-        .map_err(|error| unreadable(error.to_string()))?;
+    let mut addresses = BTreeMap::new();
+    for row in list.rows() {
+        let row: WebhookRow =
+            serde_json::from_value(row).map_err(|error| unreadable(error.to_string()))?;
+        addresses.insert(row.event_type, row.address.unwrap_or_default());
+    }
+    Ok(addresses)
+}
+
+pub(super) async fn subscribe(access: &Access, address: &str) -> Result<Vec<String>> {
+    let known = addresses(access).await?;
     let mut changed = Vec::new();
     for event in EVENTS {
-        let known = rows.iter().find(|row| row.event_type == event);
-        let before = known.and_then(|row| row.address.as_deref());
-        if before == Some(address) {
+        let before = known.get(event);
+        if before.is_some_and(|before| before == address) {
             continue;
         }
         Call::of_shop(access, WEBHOOKS)?
@@ -461,6 +468,32 @@ pub(super) async fn subscribe(access: &Access, address: &str) -> Result<Vec<Stri
             Some(_) => format!("{event} was sent elsewhere and now comes here"),
             None => format!("{event} is now sent"),
         });
+    }
+    Ok(changed)
+}
+
+/// There is nothing between sent here and not: it never switches webhooks off.
+pub(super) async fn subscriptions(access: &Access, address: &str) -> Result<Vec<Subscribed>> {
+    let known = addresses(access).await?;
+    let subscribed = EVENTS.map(|event| Subscribed {
+        topic: event.to_owned(),
+        state: match known.get(event) {
+            Some(told) if told == address => SubscriptionState::Active,
+            _ => SubscriptionState::Missing,
+        },
+    });
+    Ok(subscribed.into())
+}
+
+pub(super) async fn unsubscribe(access: &Access, address: &str) -> Result<Vec<String>> {
+    let known = addresses(access).await?;
+    let mut changed = Vec::new();
+    for (event, _) in known.iter().filter(|(_, told)| *told == address) {
+        Call::of_shop(access, WEBHOOKS)?
+            .sending(Method::DELETE, json!({"event_type": event}))
+            .ask::<Value>(access)
+            .await?;
+        changed.push(format!("{event} is no longer sent"));
     }
     Ok(changed)
 }

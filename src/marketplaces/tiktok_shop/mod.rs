@@ -24,8 +24,8 @@ use super::{
     Access, Connecting, Consent, ConsentAnswer, ConsentQuestion, DeliveryKey, Handed, Limits,
     Malformed, Marketplace, MarketplaceError, OrderQuery, OrderSummary, Page, Platform,
     PriceChange, ProductQuery, PushOutcome, RawDelivery, Rejected, Result, Secrets, ShopAddress,
-    ShopIdentity, StockLevel, Subscribing, Tokens, VerifiedDelivery, WebhookAddress, WebhookKey,
-    WebhookKeys, http::Response, simulation::Simulator,
+    ShopIdentity, StockLevel, Subscribed, Subscribing, Tokens, Tolerance, VerifiedDelivery,
+    WebhookAddress, WebhookKey, WebhookKeys, http::Response, simulation::Simulator,
 };
 use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
 use async_trait::async_trait;
@@ -194,6 +194,26 @@ impl Marketplace for TikTokShop {
         _secret: &str,
     ) -> Result<Vec<String>> {
         client::subscribe(access, address).await
+    }
+
+    async fn subscriptions(
+        &self,
+        access: &Access,
+        address: &str,
+    ) -> Result<Option<Vec<Subscribed>>> {
+        client::subscriptions(access, address).await.map(Some)
+    }
+
+    async fn unsubscribe(&self, access: &Access, address: &str) -> Result<Vec<String>> {
+        client::unsubscribe(access, address).await
+    }
+
+    /// Source: the signing page, from 5 minutes in the past to 30 seconds in the future.
+    fn clock_tolerance(&self) -> Option<Tolerance> {
+        Some(Tolerance {
+            behind: Duration::from_secs(300),
+            ahead: Duration::from_secs(30),
+        })
     }
 
     fn simulator(&self) -> &'static dyn Simulator {

@@ -319,7 +319,8 @@ const OTHER_EVENTS: [&str; 5] = [
 /// Lists, sets and removes addresses, as the simulator answers; `None`: the question is not one of these.
 pub(super) fn settings(shop: &mut Shop, method: &str, body: &Value) -> Option<Value> {
     if method == "GET" {
-        let rows = shop.subscriptions.iter().map(|s| {
+        // Sent or not: there is no third state to show.
+        let rows = shop.subscriptions.iter().filter(|s| s.is_active).map(|s| {
             // Milliseconds here, unlike everywhere else.
             json!({"event_type": s.topic, "address": s.address, "create_time": 1_795_000_000_000_i64})
         });

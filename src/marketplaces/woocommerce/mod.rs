@@ -20,7 +20,8 @@ use crate::marketplaces::{
     Access, Acknowledgement, Connecting, Consent, ConsentAnswer, ConsentQuestion, DeliveryKey,
     Handed, Limits, Malformed, Marketplace, MarketplaceError, OrderQuery, OrderSummary, Page,
     Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery, Rejected, Result, ShopAddress,
-    ShopIdentity, StockLevel, Subscribing, Tokens, VerifiedDelivery, WebhookAddress, WebhookKeys,
+    ShopIdentity, StockLevel, Subscribed, Subscribing, Tokens, Tolerance, VerifiedDelivery,
+    WebhookAddress, WebhookKeys,
     http::{
         Response,
         lenient::{self, text},
@@ -165,6 +166,28 @@ impl Marketplace for WooCommerce {
 
     async fn subscribe(&self, access: &Access, address: &str, secret: &str) -> Result<Vec<String>> {
         webhook::subscribe(access, address, secret).await
+    }
+
+    async fn subscriptions(
+        &self,
+        access: &Access,
+        address: &str,
+    ) -> Result<Option<Vec<Subscribed>>> {
+        webhook::subscriptions(access, address).await.map(Some)
+    }
+
+    async fn unsubscribe(&self, access: &Access, address: &str) -> Result<Vec<String>> {
+        webhook::unsubscribe(access, address).await
+    }
+
+    /// Of stores without TLS, whose requests are signed: 15 minutes. Source:
+    /// `class-wc-rest-authentication.php`.
+    fn clock_tolerance(&self) -> Option<Tolerance> {
+        const WINDOW: Duration = Duration::from_secs(15 * 60);
+        Some(Tolerance {
+            behind: WINDOW,
+            ahead: WINDOW,
+        })
     }
 
     fn simulator(&self) -> &'static dyn Simulator {

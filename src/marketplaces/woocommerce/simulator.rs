@@ -201,6 +201,10 @@ fn answer(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Answer {
             entry["id"] = json!(id);
             save_hook(shop, &entry).map(|json| SimResponse::json(200, &json))
         }
+        ("DELETE", ["webhooks", _]) if request.param("force") != Some("true") => {
+            let message = "Webhooks do not support trashing.";
+            Err(error(501, "woocommerce_rest_trash_not_supported", message))
+        }
         ("DELETE", ["webhooks", id]) => {
             let json = save_hook(shop, &json!({ "id": id }))?;
             shop.subscriptions.retain(|hook| hook.id.to_string() != *id);

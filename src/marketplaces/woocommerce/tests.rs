@@ -291,3 +291,63 @@ fn only_keys_that_were_asked_for_and_may_write_are_taken() {
         Err(MarketplaceError::Refused { .. })
     ));
 }
+
+#[test]
+fn every_recorded_delivery_is_believed_and_a_changed_one_is_not() {
+    let mut n_read = 0;
+    for file in std::fs::read_dir("fixtures/woocommerce/webhooks").unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let fixture: Value = serde_json::from_str(&text).unwrap();
+        let headers: Vec<(String, String)> =
+            serde_json::from_value(fixture["headers"].clone()).unwrap();
+        let body = fixture["body"].as_str().unwrap().to_owned();
+        let keys = WebhookKeys::one("", fixture["secret"].as_str().unwrap());
+
+        let changed = RawDelivery::new(headers.clone(), body.replacen('1', "2", 1) + " ");
+        let raw = RawDelivery::new(headers, body);
+        let shop = webhook::claimed_channel(&raw).unwrap();
+        let believed = webhook::verify(raw, &keys).unwrap();
+
+        assert_eq!(
+            webhook::verify(changed, &keys).unwrap_err(),
+            Rejected::BadSignature
+        );
+        assert_eq!(shop.as_str(), "https://shop.example.com");
+        assert_eq!(
+            webhook::topic(&believed),
+            fixture["topic"].as_str().unwrap()
+        );
+        let events = webhook::parse(&believed).unwrap().into_iter().map(|event| {
+            serde_json::json!({
+                "kind": event.kind, "subject": event.subject,
+                "version_secs": event.version.map(Timestamp::secs),
+            })
+        });
+        assert_eq!(events.collect::<Value>(), fixture["events"]);
+        n_read += 1;
+    }
+    assert!(n_read > 10);
+}
+
+#[test]
+fn the_creation_ping_is_answered_and_nothing_like_it() {
+    let ping = |body: &str, header: &str| {
+        let headers = vec![(header.to_owned(), "x".to_owned())];
+        webhook::handshake(&RawDelivery::new(headers, body.to_owned())).is_some()
+    };
+
+    assert!(ping("webhook_id=12", "content-type"));
+    assert!(!ping("webhook_id=12", "X-WC-Webhook-Topic"));
+    assert!(!ping("webhook_id=", "content-type"));
+    assert!(!ping("webhook_id=12&x=1", "content-type"));
+}
+
+#[test]
+fn secrets_are_decoded_as_wordpress_does_it() {
+    let stored = "&amp;lt; &#0038; &#X27; &#x3c; &apos; &AMP; & ;";
+
+    assert_eq!(
+        webhook::decoded_secret(stored),
+        "&lt; & ' &#x3c; &apos; &AMP; & ;"
+    );
+}

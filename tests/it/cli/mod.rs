@@ -6,6 +6,7 @@ mod serving;
 mod setup;
 mod shops;
 mod stock;
+mod upkeep;
 mod webhook;
 
 use serde_json::Value;

@@ -13,16 +13,16 @@ use marketsink::{
 use serde_json::{Value, json};
 
 /// A simulated shop with goods and one paid order, and a place that may call it.
-struct Town {
+pub(super) struct Town {
     /// Serves the shop as long as the town stands.
     _sandbox: Sandbox,
-    shop: SimShop,
-    place: Place,
+    pub shop: SimShop,
+    pub place: Place,
     order: RemoteId,
 }
 
 impl Town {
-    async fn every() -> Vec<Self> {
+    pub async fn every() -> Vec<Self> {
         let mut towns = Vec::new();
         for marketplace in marketplaces::all() {
             let sandbox = Sandbox::new(Clock::system(), Weather::calm(), 1);
@@ -49,7 +49,7 @@ impl Town {
     }
 
     /// Connects the shop, its second secret by standard input.
-    fn connect(&self) -> Value {
+    pub fn connect(&self) -> Value {
         let (origin, slug) = (self.shop.origin(), self.shop.marketplace().slug());
         let mut args = vec!["channel", "add", slug, "--json"];
         if self.shop.base_url().is_some() {

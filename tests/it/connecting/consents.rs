@@ -96,8 +96,8 @@ async fn every_marketplace_with_a_page_connects_a_shop_in_the_browser(url: Strin
 /// The shop as its own API names it.
 async fn identity(town: &Town, shop: &SimShop) -> RemoteId {
     let channel = town.channel(shop).await.unwrap();
-    let shops = town.running.app.sync.test_channel(channel.id).await;
-    shops.unwrap().remove(0).remote_id
+    let shops = town.running.app.sync.examine(channel.id).await;
+    shops.unwrap().shops.unwrap().remove(0).remote_id
 }
 
 async fn connecting_again_keeps_the_channels_and_their_address(url: String) {

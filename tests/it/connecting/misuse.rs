@@ -237,9 +237,8 @@ async fn an_answer_is_taken_from_the_command_line_too(url: String) {
     };
     let finish = || {
         let sync = &town.running.app.sync;
-        let (marketplace, address) = (shop.marketplace(), town.address());
-        let answer = &answer;
-        async move { sync.finish_consent(marketplace, answer, &address).await }
+        let (marketplace, answer) = (shop.marketplace(), &answer);
+        async move { sync.finish_consent(marketplace, answer).await }
     };
 
     let connected = finish().await.unwrap();

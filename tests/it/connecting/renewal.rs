@@ -71,7 +71,7 @@ impl Stage {
     /// The channel works with what is stored.
     async fn assert_works(&self) {
         let sync = &self.town.running.app.sync;
-        sync.test_channel(self.channel).await.unwrap();
+        sync.examine(self.channel).await.unwrap().shops.unwrap();
         let channel = self.town.channel(self.shop()).await.unwrap();
         assert_eq!(channel.state, ChannelState::Active);
         let stored = self.town.credentials(self.shop()).await.secrets;
@@ -101,7 +101,6 @@ async fn connect(town: &Town, shop: &SimShop) {
         secrets: shop.handed(),
         expires_at: shop.with(|shop| shop.token_expires_at),
         name: None,
-        public_url: town.address(),
     };
     town.running.app.sync.connect(connect).await.unwrap();
 }

@@ -103,7 +103,6 @@ impl Town {
             marketplace: shop.marketplace(),
             base_url: shop.base_url(),
             name: None,
-            public_url: self.address(),
         };
         self.running.app.sync.begin_consent(ask).await.unwrap()
     }
@@ -129,7 +128,7 @@ impl Town {
                 channels::secrets_of_connection(app.db.read(), &app.sealer, channel.id, now).await;
             let keys = keys.unwrap().keys;
             let secret = keys.first().map_or("", |key| key.secret.as_str());
-            shop.switch_on(&sync::webhook_url(&self.address(), &channel), secret);
+            shop.switch_on(&app.sync.webhook_url(&channel), secret);
         }
     }
 

@@ -16,6 +16,7 @@ mod parsing;
 mod products;
 mod pushes;
 mod stage;
+mod subscriptions;
 mod support;
 mod tokens;
 mod webhooks;

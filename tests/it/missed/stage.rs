@@ -59,7 +59,6 @@ impl Stage {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        let public_url = running.app.settings.http.public_url.clone();
         let connect = Connect {
             merchant,
             outlet,
@@ -68,7 +67,6 @@ impl Stage {
             secrets: shop.handed(),
             expires_at: shop.with(|shop| shop.token_expires_at),
             name: None,
-            public_url: public_url.clone(),
         };
         let connected = running.app.sync.connect(connect).await.unwrap();
         shop.switch_on(&connected[0].webhook_url, "");

@@ -5,7 +5,7 @@ use crate::support::databases;
 use marketsink::{
     db::Db,
     domain::{ScanKind, Source, Work},
-    queue::{NewJob, Outcome, enqueue, hurry},
+    queue::{NewJob, Outcome, cancel_waiting, enqueue, hurry},
 };
 
 databases!(
@@ -19,6 +19,7 @@ databases!(
     a_debounced_job_waits_no_longer_than_its_maximum,
     more_rows_than_a_statement_binds_are_enqueued,
     the_waiting_jobs_of_a_channel_can_be_hurried,
+    the_waiting_jobs_of_a_channel_can_be_cancelled,
 );
 
 async fn a_job_is_unique_while_waiting(db: Db) {
@@ -152,4 +153,30 @@ async fn the_waiting_jobs_of_a_channel_can_be_hurried(db: Db) {
 
     assert_eq!(moved, 2);
     assert_eq!(claim(&queue(&db), at(5)).await.len(), 2);
+}
+
+async fn the_waiting_jobs_of_a_channel_can_be_cancelled(db: Db) {
+    let queue = queue(&db);
+    add(&db, &[fetch("1")], at(0)).await;
+    let running = claim_one(&queue, at(0)).await;
+    let elsewhere = NewJob {
+        channel: marketsink::domain::ChannelId(43),
+        ..new_job(fetch("1"))
+    };
+    let tx = db.write_tx().await.unwrap();
+    let waiting = [new_job(fetch("1")), new_job(fetch("2")), elsewhere];
+    enqueue(&tx, &waiting, at(0)).await.unwrap();
+
+    let n = cancel_waiting(&tx, &[running.channel], "removed", at(1)).await;
+    tx.commit().await.unwrap();
+
+    assert_eq!(n.unwrap(), 2);
+    assert_eq!(
+        states(&db).await,
+        ["running", "cancelled", "cancelled", "available"]
+    );
+    let rows = rows(&db).await;
+    assert_eq!(rows[1].last_error.as_deref(), Some("removed"));
+    assert_eq!(rows[1].finished_at, Some(at(1).micros()));
+    assert_eq!(claim_one(&queue, at(1)).await.channel.0, 43);
 }

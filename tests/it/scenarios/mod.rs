@@ -13,6 +13,7 @@ mod repeats;
 mod scans;
 mod skus;
 mod tokens;
+mod upkeep;
 mod weather;
 mod world;
 

@@ -189,7 +189,6 @@ impl World {
             secrets: shop.handed(),
             expires_at: shop.with(|shop| shop.token_expires_at),
             name: None,
-            public_url: self.address(),
         };
         let connected = self.running.app.sync.connect(connect).await.unwrap();
         for one in &connected {
@@ -321,9 +320,10 @@ pub fn variant(shop: &SimShop, sku: &str) -> RemoteId {
     })
 }
 
-async fn run(settings: Settings, clock: &Clock, fuse: &Fuse, socket: &TcpListener) -> Running {
+async fn run(mut settings: Settings, clock: &Clock, fuse: &Fuse, socket: &TcpListener) -> Running {
     let db = open_database(&settings).await.unwrap();
     let db = db.with_fuse(fuse.clone());
+    settings.http.public_url = format!("http://{}", socket.local_addr().unwrap());
     let app = App::build_on(db, settings, clock.clone(), 1_000.0).await;
     let socket = socket.try_clone().unwrap();
     app.unwrap().start_on(socket, Roles::INGEST).unwrap()

@@ -21,6 +21,7 @@ databases!(
     a_connected_channel_gets_a_schedule_per_task,
     connecting_again_keeps_what_the_merchant_set,
     a_marketplace_whose_tokens_last_needs_no_refresh,
+    subscriptions_are_checked_twice_a_day_where_the_api_can,
     a_due_schedule_enqueues_its_work_once,
     two_tickers_at_once_fire_once,
     missed_fires_are_one_job_and_are_counted,
@@ -143,6 +144,27 @@ async fn a_marketplace_whose_tokens_last_needs_no_refresh(db: Db) {
 
     let schedules = list(&db, shop.merchant).await.unwrap();
     assert!(schedules.iter().all(|s| s.task != Task::TokenRefresh));
+}
+
+async fn subscriptions_are_checked_twice_a_day_where_the_api_can(db: Db) {
+    let shop = a_shop(&db).await;
+    let check = Task::SubscriptionCheck;
+    let of = |subscribing| Limits {
+        subscribing,
+        ..limits(false)
+    };
+    connect(&db, shop, false).await;
+
+    let schedules = list(&db, shop.merchant).await.unwrap();
+
+    let schedule = schedules.iter().find(|one| one.task == check).unwrap();
+    let first = schedule.next_at(NOW).unwrap();
+    let second = schedule.next_at(first).unwrap();
+    assert_eq!(second.since(first), 12 * HOUR);
+    let default = |channel, subscribing| check.default_expression(channel, &of(subscribing));
+    assert_eq!(default(shop.channel, Subscribing::ByHand), None);
+    let spread = [1, 2].map(|id| default(ChannelId(id), Subscribing::AddressOnly));
+    assert_ne!(spread[0], spread[1], "not all at once");
 }
 
 async fn a_due_schedule_enqueues_its_work_once(db: Db) {

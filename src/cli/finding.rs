@@ -1,5 +1,6 @@
-//! One thing that was checked.
+//! One thing that was checked, and how a list of them looks.
 
+use super::output::{Table, dash, say};
 use serde::Serialize;
 
 /// How a check ended.
@@ -64,4 +65,35 @@ impl Finding {
             ..Self::warn(check, found, to_do)
         }
     }
+}
+
+/// The findings as a table, and how many of each there are.
+pub fn say_findings(findings: &[Finding]) {
+    let mut table = Table::new(&["", "check", "found", "what to do"]);
+    for finding in findings {
+        table.row([
+            finding.state.as_str().to_owned(),
+            finding.check.clone(),
+            finding.found.replace('\n', "; "),
+            finding.to_do.clone().unwrap_or_else(dash),
+        ]);
+    }
+    table.say("nothing was checked");
+    let count = |state| {
+        findings
+            .iter()
+            .filter(|finding| finding.state == state)
+            .count()
+    };
+    say(format!(
+        "{} ok, {} to look at, {} broken",
+        count(State::Ok),
+        count(State::Warn),
+        count(State::Fail)
+    ));
+}
+
+/// Whether something does not work.
+pub fn is_broken(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.state == State::Fail)
 }

@@ -1,0 +1,323 @@
+//! Staying connected: webhook subscriptions that are looked at and mended, webhook secrets that are replaced,
+//! and the end of a connection.
+//!
+//! Marketplaces switch webhooks off by themselves: WooCommerce after a few failures, Shopify by deleting
+//! them. Scans find what is missed then; this finds out why, and asks again.
+
+use super::{Lane, Sync, SyncError, connect::random_bytes, error::ChannelTrouble};
+use crate::channels::{self, Channel, ChannelState};
+use crate::domain::{ChannelId, Source, Timestamp, Work};
+use crate::marketplaces::{
+    MarketplaceError, Subscribed, Subscribing, SubscriptionState, WebhookAddress,
+};
+use crate::queue::{self, NewJob};
+use std::time::Duration;
+
+/// How long the marketplace is asked to forget a shop that is removed: the rest does not wait for it longer.
+const FAREWELL: Duration = Duration::from_secs(60);
+
+/// A webhook secret that was replaced.
+#[derive(Debug)]
+pub struct RotatedSecret {
+    /// To be pasted where the webhooks were set up by hand; `None` where the marketplace was told.
+    pub to_paste: Option<String>,
+    /// Where the channel's webhooks come to when they are signed with its own secret.
+    pub webhook_url: String,
+    /// The one before is accepted until then.
+    pub overlap_ends_at: Timestamp,
+    /// What was changed at the marketplace, in words; or why it could not be told. Then the check of the
+    /// subscriptions goes on trying.
+    pub told: Result<Vec<String>, SyncError>,
+}
+
+/// A connection that was ended.
+#[derive(Debug)]
+pub struct Disconnected {
+    /// The channels that shared it.
+    pub channels: Vec<ChannelId>,
+    /// What was changed at the marketplace, in words; or why it could not be told.
+    pub webhooks: Result<Vec<String>, SyncError>,
+    /// Jobs that waited and do not any more.
+    pub cancelled: u64,
+}
+
+impl Sync {
+    /// Where a channel's marketplace sends its webhooks.
+    pub fn webhook_url(&self, connection: &Channel) -> String {
+        let api = self.shared.apis.get(connection.marketplace.slug());
+        // The address is signed in some schemes: it must be the one that webhooks are verified with.
+        if let Some(address) = api.and_then(|api| api.webhook_url.clone()) {
+            return address;
+        }
+        match connection.marketplace.limits().webhook_address {
+            WebhookAddress::App | WebhookAddress::Either => {
+                let slug = connection.marketplace.slug();
+                format!("{}/webhooks/{slug}", self.public_url())
+            }
+            WebhookAddress::Channel => self.channel_url(connection),
+        }
+    }
+
+    /// The address of this channel alone, whose webhooks are signed with its own secret.
+    pub fn channel_url(&self, connection: &Channel) -> String {
+        let slug = connection.marketplace.slug();
+        let address = &connection.address;
+        format!("{}/webhooks/{slug}/{address}", self.public_url())
+    }
+
+    pub(super) fn public_url(&self) -> &str {
+        self.shared.options.public_url.trim_end_matches('/')
+    }
+
+    /// Looks how the webhook subscriptions of a connection stand, asks again for those that do not, and
+    /// writes down how they stand then.
+    ///
+    /// While a webhook secret is being replaced it asks again in any case: secrets cannot be read back, so
+    /// only telling the new one makes sure that it is known.
+    ///
+    /// # Errors
+    /// When the marketplace cannot be asked. What was found before is written down all the same.
+    pub async fn check_subscriptions(&self, channel: ChannelId) -> Result<(), SyncError> {
+        let connection = self.connection(channel).await?;
+        let marketplace = connection.marketplace;
+        if marketplace.limits().subscribing == Subscribing::ByHand {
+            return Ok(());
+        }
+        let access = self.access(&connection, Lane::Scan).await?;
+        let address = self.webhook_url(&connection);
+        let found = match marketplace.subscriptions(&access, &address).await {
+            Ok(found) => found,
+            Err(error) => return Err(self.mild_trouble(&connection, error).await),
+        };
+        let broken = found.as_deref().map(|found| broken(&connection, found));
+        let secrets = self.webhook_keys(&connection).await?;
+        let is_settled = broken.as_ref().is_some_and(Vec::is_empty) && secrets.len() < 2;
+        if is_settled {
+            return self.note(&connection, found.as_deref(), &[]).await;
+        }
+        let current = secrets.first().map_or("", String::as_str);
+        let changes = match marketplace.subscribe(&access, &address, current).await {
+            Ok(changes) => changes,
+            Err(error) => {
+                self.note(&connection, found.as_deref(), &[]).await?;
+                return Err(self.mild_trouble(&connection, error).await);
+            }
+        };
+        for change in &changes {
+            tracing::warn!(
+                channel.id = connection.id.0,
+                change,
+                "a webhook subscription was mended; scans find what it missed"
+            );
+        }
+        let now = match marketplace.subscriptions(&access, &address).await {
+            Ok(now) => now,
+            Err(error) => return Err(self.mild_trouble(&connection, error).await),
+        };
+        // Nothing was changed where only a person can, and then nothing was mended.
+        let mended = broken.filter(|_| !changes.is_empty()).unwrap_or_default();
+        self.note(&connection, now.as_deref(), &mended).await
+    }
+
+    /// The secrets of the connection's own webhooks that are accepted, current first.
+    async fn webhook_keys(&self, connection: &Channel) -> Result<Vec<String>, SyncError> {
+        let (db, now) = (self.db().read(), self.shared.clock.now());
+        let sealer = &self.shared.sealer;
+        let keys = channels::secrets_of_connection(db, sealer, connection.id, now).await?;
+        Ok(keys.keys.into_iter().map(|key| key.secret).collect())
+    }
+
+    async fn note(
+        &self,
+        connection: &Channel,
+        found: Option<&[Subscribed]>,
+        mended: &[String],
+    ) -> Result<(), SyncError> {
+        let Some(found) = found else {
+            return Ok(());
+        };
+        let owner = (connection.id, connection.merchant);
+        let tx = self.db().write_tx().await?;
+        // Removed meanwhile: it has no subscriptions any more.
+        if channels::load(&tx, connection.id).await?.state != ChannelState::Removed {
+            let now = self.shared.clock.now();
+            channels::note_subscriptions(&tx, owner, found, mended, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Writes down what asking for webhooks at connecting tells of them.
+    pub(super) async fn note_asked_for(
+        &self,
+        connection: &Channel,
+        is_done: bool,
+    ) -> Result<(), SyncError> {
+        let limits = connection.marketplace.limits();
+        if limits.subscribing != Subscribing::Api {
+            return Ok(());
+        }
+        let state = if is_done {
+            SubscriptionState::Active
+        } else {
+            SubscriptionState::Missing
+        };
+        let asked = limits.topics.iter().map(|topic| Subscribed {
+            topic: (*topic).to_owned(),
+            state,
+        });
+        let asked: Vec<_> = asked.collect();
+        self.note(connection, Some(&asked), &[]).await
+    }
+
+    /// As [`Sync::trouble`], but refused credentials do not lock the channel: they may well read orders, and
+    /// only lack the right to manage webhooks.
+    async fn mild_trouble(&self, connection: &Channel, error: MarketplaceError) -> SyncError {
+        if let Some(ChannelTrouble::Unauthorized(_)) = ChannelTrouble::of(&error) {
+            return SyncError::Marketplace {
+                channel: connection.id,
+                error,
+            };
+        }
+        self.trouble(connection, error).await
+    }
+
+    /// Replaces the webhook secret of a channel by `given`, or by one that nobody can guess. The one before
+    /// stays good for the overlap, and the marketplace is told where it can be.
+    ///
+    /// # Errors
+    /// [`SyncError::SignedByApp`] where the app's secret signs, and when the marketplace refuses `given`.
+    pub async fn rotate_webhook_secret(
+        &self,
+        channel: ChannelId,
+        given: Option<String>,
+    ) -> Result<RotatedSecret, SyncError> {
+        let connection = self.connection(channel).await?;
+        let marketplace = connection.marketplace;
+        let limits = marketplace.limits();
+        if !limits.webhook_address.is_per_channel() {
+            return Err(SyncError::SignedByApp(marketplace.name()));
+        }
+        let is_given = given.is_some();
+        let secret = match given {
+            Some(secret) => secret,
+            None => marketplace.webhook_secret(&random_bytes::<16>()?),
+        };
+        let owner = (connection.id, connection.merchant);
+        let now = self.shared.clock.now();
+        let tx = self.db().write_tx().await?;
+        let sealer = &self.shared.sealer;
+        channels::rotate_webhook_secret(&tx, sealer, owner, &secret, now).await?;
+        tx.commit().await?;
+        let is_told = limits.subscribing == Subscribing::Api
+            && limits.webhook_address == WebhookAddress::Channel;
+        let told = if is_told {
+            self.tell_secret(&connection, &secret, is_given).await?
+        } else {
+            Ok(Vec::new())
+        };
+        Ok(RotatedSecret {
+            to_paste: (!is_told).then_some(secret),
+            webhook_url: self.channel_url(&connection),
+            overlap_ends_at: now + channels::ROTATION_OVERLAP,
+            told,
+        })
+    }
+
+    /// # Errors
+    /// When the marketplace refuses a secret that a person chose: the one before holds again then.
+    async fn tell_secret(
+        &self,
+        connection: &Channel,
+        secret: &str,
+        is_given: bool,
+    ) -> Result<Result<Vec<String>, SyncError>, SyncError> {
+        let access = self.access(connection, Lane::Urgent).await?;
+        let address = self.webhook_url(connection);
+        let marketplace = connection.marketplace;
+        let error = match marketplace.subscribe(&access, &address, secret).await {
+            Ok(changes) => return Ok(Ok(changes)),
+            Err(error) => error,
+        };
+        let tx = self.db().write_tx().await?;
+        if is_given && matches!(error, MarketplaceError::Refused { .. }) {
+            channels::take_back_webhook_secret(&tx, connection.id).await?;
+            tx.commit().await?;
+            return Err(SyncError::Marketplace {
+                channel: connection.id,
+                error,
+            });
+        }
+        // Whether the shop has it is not known: it is told again until it has answered.
+        let job = NewJob {
+            merchant: connection.merchant,
+            channel: connection.id,
+            work: Work::CHECK_SUBSCRIPTIONS,
+            source: Source::Manual,
+            run_at: None,
+        };
+        queue::enqueue(&tx, &[job], self.shared.clock.now()).await?;
+        tx.commit().await?;
+        self.shared.queue.wake();
+        Ok(Err(self.mild_trouble(connection, error).await))
+    }
+
+    /// Ends a connection: asks the marketplace to send no more, then forgets the secrets and ends the
+    /// waiting work of every channel on it. Orders, stock and history stay; connecting the shop again goes on
+    /// with them.
+    ///
+    /// # Errors
+    /// When the database fails. That the marketplace cannot be told is no error.
+    pub async fn disconnect(&self, channel: ChannelId) -> Result<Disconnected, SyncError> {
+        let connection = channels::connection_of(self.db().read(), channel).await?;
+        let webhooks = tokio::time::timeout(FAREWELL, self.unsubscribe(&connection)).await;
+        let webhooks = webhooks.unwrap_or_else(|_| {
+            Err(SyncError::Marketplace {
+                channel: connection.id,
+                error: MarketplaceError::Unavailable {
+                    marketplace: connection.marketplace.slug(),
+                    reason: "no answer in time".to_owned(),
+                },
+            })
+        });
+        let now = self.shared.clock.now();
+        let tx = self.db().write_tx().await?;
+        let channels = channels::platforms_of(&tx, connection.id).await?;
+        channels::remove(&tx, connection.id, now).await?;
+        let cancelled =
+            queue::cancel_waiting(&tx, &channels, "the channel was removed", now).await?;
+        tx.commit().await?;
+        tracing::info!(
+            channel.id = connection.id.0,
+            cancelled,
+            "the channel was removed; its books stay"
+        );
+        Ok(Disconnected {
+            channels,
+            webhooks,
+            cancelled,
+        })
+    }
+
+    async fn unsubscribe(&self, connection: &Channel) -> Result<Vec<String>, SyncError> {
+        let access = self.access(connection, Lane::Urgent).await?;
+        let address = self.webhook_url(connection);
+        let done = connection.marketplace.unsubscribe(&access, &address).await;
+        done.map_err(|error| SyncError::Marketplace {
+            channel: connection.id,
+            error,
+        })
+    }
+}
+
+/// The topics we live on that do not stand. Where a person switches topics on, the API may be silent of some.
+fn broken(connection: &Channel, found: &[Subscribed]) -> Vec<String> {
+    let limits = connection.marketplace.limits();
+    let is_silence_fine = limits.subscribing != Subscribing::Api;
+    let stands = |topic: &str| match found.iter().find(|one| one.topic == topic) {
+        Some(one) => one.state == SubscriptionState::Active,
+        None => is_silence_fine,
+    };
+    let topics = limits.topics.iter().filter(|topic| !stands(topic));
+    topics.map(|topic| (*topic).to_owned()).collect()
+}
