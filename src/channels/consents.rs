@@ -7,18 +7,22 @@
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, OutletId, Timestamp};
 use crate::marketplaces::{self, Marketplace};
-use entity::consents;
+use entity::{channels, consents};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    QueryFilter, sea_query::Expr,
+    IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr,
 };
 use sha2::{Digest, Sha256};
 use std::time::Duration;
+use url::Url;
 
 /// How long an answer is waited for. The codes that marketplaces give live no longer.
 pub const CONSENT_LIFE: Duration = Duration::from_secs(30 * 60);
 /// How long it can be seen what came of a consent.
 const KEEP: Duration = Duration::from_secs(30 * 86_400);
+
+/// What came of links that ended with a channel.
+const WITHDRAWN: &str = "a shop was removed after this link was made; make a new one";
 
 /// A consent to ask for.
 #[derive(Debug)]
@@ -40,6 +44,7 @@ pub struct PendingConsent {
     pub marketplace: String,
     pub base_url: Option<String>,
     pub name: Option<String>,
+    pub asked_at: Timestamp,
     pub expires_at: Timestamp,
     pub used_at: Option<Timestamp>,
     /// None while it is being worked on.
@@ -108,12 +113,45 @@ pub async fn consent(
     Ok(row.map(Into::into))
 }
 
-/// Uses the state up. False when somebody was faster.
+/// Ends the links that could bring this connection back, answered or not: its merchant has removed it. Where
+/// all shops of a marketplace have one address nobody knows which shop a link is for, so all of them end.
+pub(super) async fn withdraw(
+    tx: &Tx,
+    connection: &channels::Model,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let open = consents::Entity::of_merchant(connection.merchant_id)
+        .filter(consents::Column::Marketplace.eq(connection.marketplace.as_str()))
+        .filter(consents::Column::UsedAt.is_null())
+        .filter(consents::Column::ExpiresAt.gt(now.micros()))
+        .order_by_asc(consents::Column::Id)
+        .all(tx)
+        .await?;
+    let host = connection.base_url.as_deref().and_then(host_of);
+    let is_elsewhere = |asked: &consents::Model| {
+        let asked = asked.base_url.as_deref().and_then(host_of);
+        asked.is_some() && host.is_some() && asked != host
+    };
+    for asked in open.into_iter().filter(|asked| !is_elsewhere(asked)) {
+        let mut asked = asked.into_active_model();
+        asked.expires_at = Set(now.micros());
+        asked.outcome = Set(Some(WITHDRAWN.to_owned()));
+        asked.update(tx).await?;
+    }
+    Ok(())
+}
+
+fn host_of(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
+/// Uses the state up. False when somebody was faster, or its time is over.
 pub async fn use_up(tx: &Tx, id: i64, now: Timestamp) -> Result<bool, DbErr> {
     let used = consents::Entity::update_many()
         .col_expr(consents::Column::UsedAt, Expr::value(now.micros()))
         .filter(consents::Column::Id.eq(id))
         .filter(consents::Column::UsedAt.is_null())
+        .filter(consents::Column::ExpiresAt.gt(now.micros()))
         .exec(tx)
         .await?;
     Ok(used.rows_affected > 0)
@@ -147,6 +185,7 @@ impl From<consents::Model> for PendingConsent {
             marketplace: row.marketplace,
             base_url: row.base_url,
             name: row.name,
+            asked_at: Timestamp::from_micros(row.created_at),
             expires_at: Timestamp::from_micros(row.expires_at),
             used_at: row.used_at.map(Timestamp::from_micros),
             outcome: row.outcome,

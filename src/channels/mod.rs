@@ -28,6 +28,7 @@ pub use store::{
     NewChannel, ROTATION_OVERLAP, StoredCredentials, connect, connection_of, credentials, list,
     load, lock, of_platform, outlet_of, overlap_ends_at, platforms_of, remove, replace_credentials,
     rotate_webhook_secret, save_settings, secrets_of_connection, take_back_webhook_secret, unlock,
+    was_removed_since,
 };
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 

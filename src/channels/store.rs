@@ -2,7 +2,7 @@
 
 use super::{
     Belonging, Channel, ChannelError, ChannelSettings, ChannelState, Expiry, Sealer, SecretKind,
-    calendar::expiry_of, subscriptions,
+    calendar::expiry_of, consents, subscriptions,
 };
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
@@ -92,6 +92,23 @@ pub async fn load<C: ConnectionTrait>(db: &C, id: ChannelId) -> Result<Channel, 
         .await?
         .ok_or(ChannelError::Unknown(id))?
         .try_into()
+}
+
+/// Whether the merchant removed this shop after `since`.
+pub async fn was_removed_since(
+    tx: &Tx,
+    marketplace: &dyn Marketplace,
+    shop: &RemoteId,
+    since: Timestamp,
+) -> Result<bool, DbErr> {
+    let removed = channels::Entity::find()
+        .filter(channels::Column::Marketplace.eq(marketplace.slug()))
+        .filter(channels::Column::RemoteId.eq(shop.as_str()))
+        .filter(channels::Column::State.eq(ChannelState::Removed.as_str()))
+        .filter(channels::Column::UpdatedAt.gt(since.micros()))
+        .one(tx)
+        .await?;
+    Ok(removed.is_some())
 }
 
 /// The channel that holds the connection of `id`.
@@ -238,6 +255,9 @@ pub async fn remove(tx: &Tx, id: ChannelId, now: Timestamp) -> Result<(), DbErr>
     let reason = "removed by the merchant";
     for from in [ChannelState::Active, ChannelState::Locked] {
         set_state(tx, id, from, ChannelState::Removed, Some(reason), now).await?;
+    }
+    if let Some(connection) = channels::Entity::find_by_id(id.0).one(tx).await? {
+        consents::withdraw(tx, &connection, now).await?;
     }
     credentials::Entity::delete_by_id(id.0).exec(tx).await?;
     webhook_secrets::Entity::delete_many()

@@ -126,6 +126,11 @@ pub trait Marketplace: Send + Sync {
     /// Sets absolute quantities, up to `limits().stock_batch` at once; one outcome per level, in order.
     async fn set_stock(&self, access: &Access, levels: &[StockLevel]) -> Result<Vec<PushOutcome>>;
     async fn set_price(&self, access: &Access, prices: &[PriceChange]) -> Result<Vec<PushOutcome>>;
+    /// Whether shops that were opened by one consent go on living on one pair of tokens. Where not, each shop
+    /// trades the pair of the consent for one of its own, and the others may still do so afterwards.
+    fn shops_share_tokens(&self) -> bool {
+        true
+    }
     /// New tokens for old. `None` where credentials do not expire.
     async fn refresh(&self, _access: &Access, _now: Timestamp) -> Result<Option<Tokens>> {
         Ok(None)

@@ -68,14 +68,16 @@ impl Sync {
             access: connect.expires_at,
             ..Expiry::default()
         };
-        self.connect_until(connect, expiry).await
+        self.connect_until(connect, expiry, None).await
     }
 
-    /// The same with every end that is known.
+    /// The same with every end that is known, and with when it was asked for: what was asked for before the
+    /// merchant removed the shop does not bring it back.
     pub(super) async fn connect_until(
         &self,
         connect: Connect,
         expiry: Expiry,
+        asked_at: Option<Timestamp>,
     ) -> Result<Vec<Connected>, SyncError> {
         if let Some(base) = &connect.base_url {
             self.check_base_url(base)?;
@@ -92,7 +94,7 @@ impl Sync {
         }
         let mut connected = Vec::new();
         for shop in &shops {
-            connected.push(self.connect_shop(&connect, expiry, shop).await?);
+            connected.push(self.connect_shop(&connect, expiry, asked_at, shop).await?);
         }
         self.shared.queue.wake();
         Ok(connected)
@@ -110,6 +112,7 @@ impl Sync {
         &self,
         connect: &Connect,
         expiry: Expiry,
+        asked_at: Option<Timestamp>,
         shop: &ShopIdentity,
     ) -> Result<Connected, SyncError> {
         let now = self.shared.clock.now();
@@ -123,6 +126,12 @@ impl Sync {
         let webhook_secret = handed.unwrap_or(made);
         let address = hex::encode(random_bytes::<16>()?);
         let tx = self.db().write_tx().await?;
+        if let Some(asked_at) = asked_at
+            && channels::was_removed_since(&tx, connect.marketplace, &shop.remote_id, asked_at)
+                .await?
+        {
+            return Err(SyncError::RemovedSince(shop.remote_id.to_string()));
+        }
         let mut ids = Vec::new();
         for platform in &shop.platforms {
             let new = NewChannel {
@@ -185,7 +194,7 @@ impl Sync {
             .await;
         match done {
             Ok(changes) => Ok(changes),
-            Err(error) => Err(self.trouble(connection, error).await),
+            Err(error) => Err(self.mild_trouble(connection, error).await),
         }
     }
 }

@@ -287,7 +287,8 @@ impl Sync {
             expires_at: expiry.access,
             name: pending.name.clone(),
         };
-        Ok(self.connect_until(connect, expiry).await?)
+        let asked_at = Some(pending.asked_at);
+        Ok(self.connect_until(connect, expiry, asked_at).await?)
     }
 
     /// What came of a consent of this merchant.

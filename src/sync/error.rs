@@ -52,6 +52,8 @@ pub enum SyncError {
     },
     #[error("the marketplace does not know {0}")]
     Unknown(String),
+    #[error("shop {0} was removed after this link was made; make a new one to connect it again")]
+    RemovedSince(String),
     #[error("these credentials open no shop")]
     NoShop,
     #[error(
@@ -84,6 +86,7 @@ impl SyncError {
             | Self::AddressUnasked(_)
             | Self::NoConsentPage(_)
             | Self::NoShop
+            | Self::RemovedSince(_)
             | Self::SignedByApp(_)
             | Self::Channel(_)
             | Self::Schedule(_) => Retry::Never,

@@ -8,7 +8,8 @@
 //! 3. store the new pair before anybody uses it. If the credentials were replaced meanwhile, the new pair
 //!    wins where it comes from what is stored, and what is stored wins where a merchant connected anew.
 //!
-//! One consent may open several shops, which then hold copies of one pair: they are renewed together.
+//! One consent may open several shops, which then hold copies of one pair: they are renewed together, except
+//! where the marketplace gives each shop a pair of its own for the first one.
 
 use super::{Lane, Sync, SyncError};
 use crate::channels::{self, Channel, ChannelState, Expiry, StoredCredentials};
@@ -55,7 +56,11 @@ impl Sync {
         let renewer = uuid::Uuid::now_v7().simple().to_string();
         let patience = 2 * self.shared.options.timeout;
         let until = now + patience + STORING;
-        let held = channels::sharing(self.db(), &self.shared.sealer, connection, stored).await?;
+        let held = if connection.marketplace.shops_share_tokens() {
+            channels::sharing(self.db(), &self.shared.sealer, connection, stored).await?
+        } else {
+            vec![(connection.id, stored)]
+        };
         if !self.hold(&held, &renewer, until).await? {
             // Another is at it. Should it have died there, whoever meets the dead token asks again.
             return Ok(());
@@ -171,7 +176,12 @@ impl Sync {
             };
             let mut newer = Vec::new();
             for (id, _) in replaced {
-                let stored = self.stored(id).await?;
+                let stored = match self.stored(id).await {
+                    Ok(stored) => stored,
+                    // Its secrets are gone for good; the others still wait for theirs.
+                    Err(SyncError::Removed(_) | SyncError::NoCredentials(_)) => continue,
+                    Err(error) => return Err(error),
+                };
                 if is_of_the_same_pair(&stored.secrets, &used, &tokens) {
                     newer.push((id, stored));
                 } else {

@@ -172,7 +172,11 @@ impl Sync {
 
     /// As [`Sync::trouble`], but refused credentials do not lock the channel: they may well read orders, and
     /// only lack the right to manage webhooks.
-    async fn mild_trouble(&self, connection: &Channel, error: MarketplaceError) -> SyncError {
+    pub(super) async fn mild_trouble(
+        &self,
+        connection: &Channel,
+        error: MarketplaceError,
+    ) -> SyncError {
         if let Some(ChannelTrouble::Unauthorized(_)) = ChannelTrouble::of(&error) {
             return SyncError::Marketplace {
                 channel: connection.id,

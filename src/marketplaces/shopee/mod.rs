@@ -185,6 +185,11 @@ impl Marketplace for Shopee {
         client::set_price(access, prices).await
     }
 
+    /// Each shop of a main account uses the refresh token of the consent once, and then has its own.
+    fn shops_share_tokens(&self) -> bool {
+        false
+    }
+
     async fn refresh(&self, access: &Access, now: Timestamp) -> Result<Option<Tokens>> {
         client::refresh(access, now).await.map(Some)
     }

@@ -9,6 +9,7 @@ mod consents;
 mod gate;
 mod lockout;
 mod misuse;
+mod removal;
 mod renewal;
 mod town;
 
