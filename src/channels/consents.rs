@@ -22,7 +22,7 @@ pub const CONSENT_LIFE: Duration = Duration::from_secs(30 * 60);
 const KEEP: Duration = Duration::from_secs(30 * 86_400);
 
 /// What came of links that ended with a channel.
-const WITHDRAWN: &str = "a shop was removed after this link was made; make a new one";
+const WITHDRAWN: &str = "a shop was removed after the link was made";
 
 /// A consent to ask for.
 #[derive(Debug)]

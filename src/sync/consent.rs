@@ -66,8 +66,9 @@ pub enum ConsentError {
         asked: String,
         answered: &'static str,
     },
-    #[error("this link was good until {at}; make a new one and agree within half an hour")]
-    Expired { at: Timestamp },
+    /// With why, where it ended before its time.
+    #[error("this link was good until {at}{}; make a new one and agree within half an hour", why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    Expired { at: Timestamp, why: Option<String> },
     /// The outcome is for people, and none while it is being worked on.
     #[error("this link was answered already at {at}, and counts once{}", outcome.as_ref().map(|told| format!(": {told}")).unwrap_or_default())]
     Used {
@@ -235,6 +236,7 @@ impl Sync {
         if pending.expires_at <= now {
             return Err(ConsentError::Expired {
                 at: pending.expires_at,
+                why: pending.outcome,
             });
         }
         let tx = self.db().write_tx().await?;

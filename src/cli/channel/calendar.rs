@@ -151,10 +151,11 @@ fn access_end(channel: &Channel, dates: Dates, now: Timestamp) -> Finding {
     match (dates.expiry.access, renewal) {
         (Some(end), _) if end <= now => Finding::fail(
             CHECK,
-            format!("it died at {end}"),
+            format!("it died at {}", at(end.micros())),
             "does `marketsink serve` run with the roles scheduler and worker?",
         ),
         (Some(end), Some(renewal)) => {
+            let [end, renewal] = [end, renewal].map(|time| at(time.micros()));
             let found = format!("it lives until {end}; renewed from {renewal} on");
             Finding::ok(CHECK, found)
         }
@@ -189,6 +190,7 @@ fn merchants_end(channel: &Channel, of: Lifeline, expiry: &Expiry, now: Timestam
             },
         );
     };
+    let end = at(end.micros());
     match alone.ending(now) {
         None => Finding::ok(check, format!("it lasts until {end}")),
         Some(ending) if ending.days_left == 0 => {

@@ -20,7 +20,9 @@ Examples:
   marketsink channel settings 1
   marketsink channel settings 1 buffer=2 push_stock=yes")]
 pub struct SettingsArgs {
+    /// The channel, by its number in `marketsink channel list`
     id: i64,
+    /// What to change; without any, the settings are shown
     #[arg(value_name = "NAME=VALUE")]
     changes: Vec<String>,
 }

@@ -14,10 +14,12 @@ use serde_json::json;
 /// Removes a channel: its webhooks are ended where the marketplace allows, its work stops, its secrets are
 /// forgotten; its orders, stock and history stay
 ///
-/// Adding the shop again goes on with the same books, settings and webhook address.
+/// Connecting the shop again goes on with the same books, settings, schedules and webhook address. Links for
+/// consenting that were made before, and not answered, do not count any more.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  marketsink channel remove 3 --yes")]
 pub struct RemoveArgs {
+    /// The channel, by its number in `marketsink channel list`
     id: i64,
     /// Really
     #[arg(long)]

@@ -26,6 +26,7 @@ Examples:
   marketsink channel rotate-secret 2
   marketsink channel rotate-secret 2 --secret -")]
 pub struct RotateArgs {
+    /// The channel, by its number in `marketsink channel list`
     id: i64,
     /// This one instead of one that is made; `-` reads a line of standard input
     #[arg(long, value_name = "SECRET")]

@@ -18,6 +18,7 @@ use serde_json::json;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  marketsink channel show 1")]
 pub struct ShowArgs {
+    /// The channel, by its number in `marketsink channel list`
     id: i64,
 }
 

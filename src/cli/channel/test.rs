@@ -37,6 +37,7 @@ Examples:
   marketsink channel test 1 --send
   marketsink channel test 1 --mend --json")]
 pub struct TestArgs {
+    /// The channel, by its number in `marketsink channel list`
     id: i64,
     /// Send the self-test to our own public address: that shows whether name, proxy and certificate let
     /// webhooks through unchanged. `marketsink serve` must run
