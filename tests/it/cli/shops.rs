@@ -120,6 +120,10 @@ async fn a_shop_is_connected_and_its_secrets_are_not_shown() {
         let listed = town.place.run(&["channel", "list"]).works().out;
         for (_, secret) in json!(town.shop.credentials()).as_object().unwrap() {
             let secret = secret.as_str().unwrap();
+            // Some ask the merchant for the parts of the shop's id, which are no secrets.
+            if town.shop.remote_id().as_str().contains(secret) {
+                continue;
+            }
             assert!(
                 !shown.contains(secret) && !listed.contains(secret),
                 "{shown}"
