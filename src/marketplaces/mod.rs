@@ -15,6 +15,7 @@ pub mod connecting;
 pub mod delivery;
 pub mod error;
 pub mod http;
+pub mod lazada;
 pub mod limits;
 pub mod query;
 pub mod simulation;
@@ -163,7 +164,11 @@ impl std::fmt::Debug for dyn Marketplace {
 
 /// Every marketplace that marketsink speaks to, in the order in which they are shown.
 pub fn all() -> &'static [&'static dyn Marketplace] {
-    &[&tiktok_shop::TikTokShop, &woocommerce::WooCommerce]
+    &[
+        &tiktok_shop::TikTokShop,
+        &lazada::Lazada,
+        &woocommerce::WooCommerce,
+    ]
 }
 
 /// The marketplace with this slug.

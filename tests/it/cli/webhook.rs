@@ -6,7 +6,8 @@ use serde_json::Value;
 use std::{fs, path::Path};
 
 /// A recorded delivery of each marketplace that was signed rightly and means something.
-const RECORDED: [(&str, &str); 2] = [
+const RECORDED: [(&str, &str); 3] = [
+    ("lazada", "order_ready_to_ship"),
     ("woocommerce", "order_updated"),
     ("tiktok_shop", "order_status"),
 ];
