@@ -15,6 +15,7 @@ pub mod connecting;
 pub mod delivery;
 pub mod error;
 pub mod http;
+pub mod lazada;
 pub mod limits;
 pub mod query;
 pub mod shopee;
@@ -168,6 +169,7 @@ pub fn all() -> &'static [&'static dyn Marketplace] {
     &[
         &tiktok_shop::TikTokShop,
         &shopee::Shopee,
+        &lazada::Lazada,
         &woocommerce::WooCommerce,
     ]
 }

@@ -20,7 +20,22 @@ pub use shop::{
 use super::Secrets;
 use crate::domain::Timestamp;
 use bytes::Bytes;
-use std::time::Duration;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::{collections::BTreeMap, time::Duration};
+
+/// HMAC-SHA256 over the parts, one after the other.
+///
+/// # Panics
+/// Never: HMAC takes keys of any length.
+pub fn hmac_sha256(key: &str, parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().to_vec()
+}
 
 /// A request as the marketplace's server would see it.
 #[derive(Debug, Clone)]
@@ -43,6 +58,15 @@ impl SimRequest {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The pairs of the query and, of a POST, those of the form.
+    pub fn pairs(&self) -> BTreeMap<String, String> {
+        let mut pairs: BTreeMap<_, _> = self.query.iter().cloned().collect();
+        if self.method == "POST" {
+            pairs.extend(url::form_urlencoded::parse(&self.body).into_owned());
+        }
+        pairs
+    }
+
     pub fn param(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
@@ -63,6 +87,15 @@ impl SimResponse {
             status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: body.to_string().into(),
+        }
+    }
+
+    /// Sends the browser elsewhere.
+    pub fn redirect(to: impl Into<String>) -> Self {
+        Self {
+            status: 302,
+            headers: vec![("location".to_owned(), to.into())],
+            body: Bytes::new(),
         }
     }
 

@@ -6,6 +6,7 @@ mod catalog;
 mod cli;
 mod contract;
 mod db;
+mod lazada;
 mod missed;
 mod queue;
 mod sandbox;

@@ -6,10 +6,11 @@ use serde_json::Value;
 use std::{fs, path::Path};
 
 /// A recorded delivery of each marketplace that was signed rightly and means something.
-const RECORDED: [(&str, &str); 3] = [
-    ("woocommerce", "order_updated"),
+const RECORDED: [(&str, &str); 4] = [
     ("tiktok_shop", "order_status"),
     ("shopee", "order_ready"),
+    ("lazada", "order_ready_to_ship"),
+    ("woocommerce", "order_updated"),
 ];
 
 struct Recorded {
