@@ -199,9 +199,9 @@ fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
     [full, orders].map(job).into()
 }
 
-/// 16 bytes that nobody can guess.
-fn random_bytes() -> Result<[u8; 16], SyncError> {
-    let mut bytes = [0; 16];
+/// 32 bytes that nobody can guess.
+fn random_bytes() -> Result<[u8; 32], SyncError> {
+    let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|_| channels::ChannelError::Seal(channels::SealError::NoRandom))?;
     Ok(bytes)
