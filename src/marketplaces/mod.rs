@@ -18,6 +18,7 @@ pub mod http;
 pub mod limits;
 pub mod query;
 pub mod simulation;
+pub mod standard_webhooks;
 pub mod tiktok_shop;
 pub mod woocommerce;
 
@@ -167,7 +168,11 @@ impl std::fmt::Debug for dyn Marketplace {
 
 /// Every marketplace that marketsink speaks to, in the order in which they are shown.
 pub fn all() -> &'static [&'static dyn Marketplace] {
-    &[&tiktok_shop::TikTokShop, &woocommerce::WooCommerce]
+    &[
+        &tiktok_shop::TikTokShop,
+        &woocommerce::WooCommerce,
+        &standard_webhooks::StandardWebhooks,
+    ]
 }
 
 /// The marketplace with this slug.

@@ -143,8 +143,8 @@ impl Agreement {
 
 /// What the books must say of an order, by marketplace: document, paid, fulfilment.
 fn expected(marketplace: &str, status: SimStatus) -> (&'static str, bool, &'static str) {
-    // A WooCommerce store is paid before it ships, and "completed" is both.
-    let paid_first = marketplace == "woocommerce";
+    // Stores that merchants run themselves are paid before they ship.
+    let paid_first = matches!(marketplace, "woocommerce" | "standard_webhooks");
     match status {
         SimStatus::Unpaid => ("sales_order", false, "unsent"),
         SimStatus::Paid | SimStatus::Arranged => ("invoice", paid_first, "unsent"),

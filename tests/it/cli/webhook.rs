@@ -1,14 +1,15 @@
 //! Checking signatures by hand, with the recorded deliveries of every marketplace.
 
 use super::{Answer, Place};
-use marketsink::marketplaces;
+use marketsink::{domain::Timestamp, marketplaces};
 use serde_json::Value;
 use std::{fs, path::Path};
 
 /// A recorded delivery of each marketplace that was signed rightly and means something.
-const RECORDED: [(&str, &str); 2] = [
+const RECORDED: [(&str, &str); 3] = [
     ("woocommerce", "order_updated"),
     ("tiktok_shop", "order_status"),
+    ("standard_webhooks", "order_updated"),
 ];
 
 struct Recorded {
@@ -42,6 +43,9 @@ impl Recorded {
         let mut args = vec!["webhook", "verify", "--marketplace", self.marketplace];
         let app_key = self.fixture["app_key"].as_str().unwrap_or_default();
         args.extend(["--app-key", app_key, "--secret", secret, "--body", "body"]);
+        let at = self.fixture["at_secs"].as_i64().unwrap_or_default();
+        let at = Timestamp::from_secs(at).to_string();
+        args.extend(["--at", &at]);
         let headers: Vec<String> = self.fixture["headers"]
             .as_array()
             .expect("it has headers")
@@ -66,7 +70,13 @@ impl Recorded {
 }
 
 fn is_signature(header: &str) -> bool {
-    header.starts_with("authorization") || header.starts_with("x-wc-webhook-signature")
+    [
+        "authorization",
+        "x-wc-webhook-signature",
+        "webhook-signature",
+    ]
+    .iter()
+    .any(|name| header.starts_with(name))
 }
 
 #[test]

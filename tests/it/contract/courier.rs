@@ -46,7 +46,7 @@ async fn what_arrives_is_believed_and_what_is_forged_is_not() {
         let n_received = received.len() as u64;
         let verdicts = received.into_iter().map(|raw| {
             assert!(stage.marketplace.handshake(&raw).is_none(), "{slug}");
-            stage.marketplace.verify(raw, &keys)
+            stage.marketplace.verify(raw.at(stage.clock.now()), &keys)
         });
         let (believed, refused): (Vec<_>, Vec<_>) = verdicts.partition(Result::is_ok);
         let ledger = stage.sandbox.ledger();
@@ -96,7 +96,10 @@ async fn a_push_of_our_own_comes_back_as_an_echo_or_not_at_all() {
 
         assert_eq!(pushed, Ok(vec![Ok(())]), "{slug}");
         for raw in receiver.take() {
-            let believed = stage.marketplace.verify(raw, &keys).unwrap();
+            let believed = stage
+                .marketplace
+                .verify(raw.at(stage.clock.now()), &keys)
+                .unwrap();
             for event in stage.marketplace.parse(&believed).unwrap() {
                 assert_eq!(event.subject.as_ref(), Some(&mug), "{slug}");
             }
