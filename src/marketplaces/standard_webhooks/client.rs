@@ -222,7 +222,7 @@ fn named(access: &Access) -> Result<ShopIdentity> {
 
 /// A page of a list: rows as they are, and where it goes on.
 struct Rows {
-    rows: Vec<Value>,
+    found: Vec<Value>,
     next: Option<PageToken>,
     total: Option<u64>,
 }
@@ -250,11 +250,11 @@ async fn list(
         ));
     }
     let total = answer.get("total").and_then(Value::as_u64);
-    let rows = match answer.get_mut(path).map(Value::take) {
+    let found = match answer.get_mut(path).map(Value::take) {
         Some(Value::Array(rows)) => rows,
         _ => vec![],
     };
-    Ok(Rows { rows, next, total })
+    Ok(Rows { found, next, total })
 }
 
 /// A page of rows as a page of what they mean.
@@ -264,7 +264,7 @@ fn read_page<T>(
     read: impl Fn(&Place<'_>) -> mapping::Read<T>,
 ) -> Result<Page<T>> {
     let (mut items, mut wrong) = (vec![], vec![]);
-    for row in &rows.rows {
+    for row in &rows.found {
         let place = Place::root(row);
         match read(&place) {
             Ok(item) => items.push(item),
@@ -316,7 +316,7 @@ async fn by_id<T>(
     for some in ids.chunks(LARGEST_BATCH) {
         let joined = some.iter().map(RemoteId::as_str).collect::<Vec<_>>();
         let query = vec![("ids", joined.join(","))];
-        for row in list(access, path, query, None).await?.rows {
+        for row in list(access, path, query, None).await?.found {
             let place = Place::root(&row);
             let (id, _) = mapping::subject(&place).map_err(unreadable)?;
             if some.contains(&id) {

@@ -167,13 +167,11 @@ impl<'v> Place<'v> {
 
     fn word<T: Copy>(&self, words: &[(&str, T)]) -> Read<T> {
         let known = |text: &str| words.iter().find(|(word, _)| *word == text);
-        match self.value.as_str().and_then(known) {
-            Some((_, meaning)) => Ok(*meaning),
-            None => {
-                let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                self.wrong(&format!("must be one of {}", names.join(", ")))
-            }
+        if let Some((_, meaning)) = self.value.as_str().and_then(known) {
+            return Ok(*meaning);
         }
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.wrong(&format!("must be one of {}", names.join(", ")))
     }
 }
 

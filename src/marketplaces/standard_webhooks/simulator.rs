@@ -279,7 +279,7 @@ fn answer(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Answer {
         ("PUT", "stock") => put(shop, request, "levels", |shop, row| {
             let units = row["quantity"].as_i64().filter(|units| *units >= 0);
             let units = units.ok_or("quantity must be a whole number, 0 or more")?;
-            change(shop, row, now, |variant| variant.quantity = units)
+            Ok(change(shop, row, now, |variant| variant.quantity = units))
         }),
         ("PUT", "prices") => put(shop, request, "prices", |shop, row| {
             let price = row["price"].as_str();
@@ -288,7 +288,7 @@ fn answer(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Answer {
             if row["currency"] != shop.currency.code() {
                 return Err("the store sells in another currency".to_owned());
             }
-            change(shop, row, now, |variant| variant.price = price)
+            Ok(change(shop, row, now, |variant| variant.price = price))
         }),
         (_, "store" | "orders" | "products" | "stock" | "prices") => Err(problem(
             405,
@@ -436,9 +436,9 @@ fn change(
     row: &Value,
     now: Timestamp,
     edit: impl FnOnce(&mut SimVariant),
-) -> Result<bool, String> {
+) -> bool {
     let id = |name: &str| RemoteId::from(row[name].as_str().unwrap_or_default());
     let (product, variant) = (id("product_id"), id("variant_id"));
     let is_there = shop.product_of(&variant).is_some_and(|p| p.id == product);
-    Ok(is_there && shop.edit_variant(&variant, now, edit).is_some())
+    is_there && shop.edit_variant(&variant, now, edit).is_some()
 }

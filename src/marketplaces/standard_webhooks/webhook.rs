@@ -118,8 +118,9 @@ fn has_signed(key: &WebhookKey, signed: &Signed<'_>, body: &[u8], digests: &[Vec
     for secret in readings(&key.secret) {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&secret).expect("HMAC takes keys of any length");
-        let head = [signed.id, ".", signed.timestamp, "."];
-        head.iter().for_each(|part| mac.update(part.as_bytes()));
+        for part in [signed.id, ".", signed.timestamp, "."] {
+            mac.update(part.as_bytes());
+        }
         mac.update(body);
         for digest in digests {
             found |= mac.clone().verify_slice(digest).is_ok();
@@ -370,7 +371,8 @@ mod tests {
         };
         let mut with_both = signed(SECRET, NOW, "{}");
         let new = signature(&mut signed(&both.keys[0].secret, NOW, "{}")).clone();
-        signature(&mut with_both).push_str(&format!(" {new}"));
+        let list = signature(&mut with_both);
+        *list = format!("{list} {new}");
 
         assert_eq!(index(signed(SECRET, NOW, "{}")), Ok(1));
         assert_eq!(index(with_both), Ok(0));
