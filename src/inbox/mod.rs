@@ -21,8 +21,8 @@ pub use commit::{Writer, WriterOptions};
 pub use fetched::{Kept, keep_fetched};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{
-    DeliveryFilter, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
-    mark_handled, newest_version,
+    DeliveryFilter, Telling, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
+    mark_handled, newest_version, tellings,
 };
 pub use receive::{Answer, Inbox, Tally};
 pub use replay::{Replayed, replay, take_up_pending};

@@ -20,13 +20,14 @@ pub mod limits;
 pub mod query;
 pub mod shopee;
 pub mod simulation;
+pub mod standard_webhooks;
 pub mod tiktok_shop;
 pub mod woocommerce;
 
 pub use access::{Access, Pace, Secrets, Tokens};
 pub use connecting::{
-    Carried, Connecting, Consent, ConsentAnswer, ConsentQuestion, Handed, Missed, ShopAddress,
-    Subscribed, SubscriptionState,
+    Abilities, Carried, Connecting, Consent, ConsentAnswer, ConsentQuestion, Handed, Missed,
+    ShopAddress, Subscribed, SubscriptionState,
 };
 pub use delivery::{
     Acknowledgement, DeliveryKey, Malformed, RawDelivery, Rejected, VerifiedDelivery, WebhookKey,
@@ -93,7 +94,11 @@ pub trait Marketplace: Send + Sync {
     /// When the shape or the topic is not known. The delivery is kept all the same.
     fn parse(&self, delivery: &VerifiedDelivery) -> std::result::Result<Vec<Event>, Malformed>;
 
-    /// What the delivery carries whole. Used only for shops without an API of their own.
+    /// What this shop's API can be asked: everything, unless shops of this marketplace differ.
+    fn abilities(&self, _access: &Access) -> Abilities {
+        Abilities::ALL
+    }
+    /// What the delivery carries whole. Used only for what the shop's API cannot be asked.
     fn carried(&self, _delivery: &VerifiedDelivery) -> Carried {
         Carried::default()
     }
@@ -171,6 +176,7 @@ pub fn all() -> &'static [&'static dyn Marketplace] {
         &shopee::Shopee,
         &lazada::Lazada,
         &woocommerce::WooCommerce,
+        &standard_webhooks::StandardWebhooks,
     ]
 }
 

@@ -160,6 +160,14 @@ pub trait Simulator: Send + Sync {
     /// The wait before the next try after `failures` failed ones (1 is the first); `None`: it gives up.
     fn retry_after(&self, failures: u32) -> Option<Duration>;
 
+    /// Whether it tries again at all after an answer with this status (`None`: no answer came).
+    fn wants_retry(&self, _shop: &mut Shop, _delivery: &SimDelivery, _status: Option<u16>) -> bool {
+        true
+    }
+
+    /// A try is about to be made: whoever signs the time of the try signs anew.
+    fn leaving(&self, _shop: &Shop, _delivery: &mut SimDelivery, _now: Timestamp) {}
+
     /// How long it waits for an answer to a webhook.
     fn answer_deadline(&self) -> Duration;
 

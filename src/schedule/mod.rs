@@ -15,7 +15,7 @@ pub use store::{Fired, Schedule, ScheduleError, defaults_for, fire_due, list, se
 pub use tick::{Entry, Fire, due_fires};
 
 use crate::domain::{ChannelId, Download, ScanKind, ScanMethod, Work, job::named};
-use crate::marketplaces::Limits;
+use crate::marketplaces::{Abilities, Limits};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -60,6 +60,15 @@ impl Task {
                 missed: marketplace.to_owned(),
             },
             Self::TokenRefresh => Work::REFRESH_TOKEN,
+        }
+    }
+
+    /// Whether a shop can be asked what this task asks.
+    pub fn is_of_use(self, abilities: Abilities) -> bool {
+        match self {
+            Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
+            Self::OrderDownload => abilities.orders,
+            Self::Missed | Self::TokenRefresh => true,
         }
     }
 

@@ -2,12 +2,14 @@
 
 use super::{Lane, Sync, SyncError};
 use crate::channels::{self, Channel, NewChannel};
+use crate::config::Secret;
 use crate::domain::{
     ChannelId, Download, MerchantId, OutletId, ScanKind, ScanMethod, Source, Timestamp, Work,
 };
 use crate::inbox;
 use crate::marketplaces::{
-    Marketplace, MarketplaceError, Secrets, ShopIdentity, WebhookAddress, http,
+    Abilities, Marketplace, MarketplaceError, Secrets, ShopIdentity, Subscribing, WebhookAddress,
+    http,
 };
 use crate::queue::{self, NewJob};
 use crate::schedule;
@@ -38,6 +40,9 @@ pub struct Connected {
     /// One per platform; the first holds the connection.
     pub channels: Vec<Channel>,
     pub webhook_url: String,
+    /// The secret that was made for its webhooks, where a person must paste it into the store: this is the only
+    /// time that it is told.
+    pub webhook_secret: Option<Secret>,
     /// What was changed at the marketplace, in words; or why webhooks could not be set up. Scans find what
     /// webhooks miss, so the shop is connected all the same.
     pub webhooks: Result<Vec<String>, SyncError>,
@@ -89,9 +94,13 @@ impl Sync {
         for (name, value) in &shop.secrets {
             secrets.set(name, value);
         }
+        let limits = connect.marketplace.limits();
         let is_handed = handed.is_some();
         let made = connect.marketplace.webhook_secret(&random_bytes()?);
         let webhook_secret = handed.unwrap_or(made);
+        let base_url = shop.base_url.as_deref().or(connect.base_url.as_deref());
+        let access = self.access_with(connect.marketplace, base_url, &secrets)?;
+        let abilities = connect.marketplace.abilities(&access);
         let address = hex::encode(random_bytes()?);
         let tx = self.db().write_tx().await?;
         let mut ids = Vec::new();
@@ -104,7 +113,7 @@ impl Sync {
                 platform,
                 remote_id: &shop.remote_id,
                 name: connect.name.as_deref().unwrap_or(&shop.name),
-                base_url: shop.base_url.as_deref().or(connect.base_url.as_deref()),
+                base_url,
                 address: &format!("{address}{}", ids.len()),
             };
             ids.push(channels::connect(&tx, &new, now).await?);
@@ -114,13 +123,19 @@ impl Sync {
         let sealer = &self.shared.sealer;
         let expires_at = connect.expires_at;
         channels::replace_credentials(&tx, sealer, owner, &secrets, expires_at, 0, now).await?;
-        let kind = connect.marketplace.limits().webhook_address;
-        if kind == WebhookAddress::Channel || (is_handed && kind.is_per_channel()) {
+        let kind = limits.webhook_address;
+        // What a person has pasted into the store stays good until they hand over another one.
+        let is_pasted = limits.subscribing == Subscribing::ByHand;
+        let known = channels::secrets_of_connection(&tx, sealer, id, now).await;
+        let is_known = known.is_ok_and(|known| !known.keys.is_empty());
+        let stays = is_pasted && !is_handed && is_known;
+        let is_own = kind == WebhookAddress::Channel || (is_handed && kind.is_per_channel());
+        if is_own && !stays {
             channels::rotate_webhook_secret(&tx, sealer, owner, &webhook_secret, now).await?;
         }
-        let limits = connect.marketplace.limits();
-        schedule::defaults_for(&tx, connect.merchant, id, limits, now).await?;
-        queue::enqueue(&tx, &first_work(connect.merchant, id), now).await?;
+        let told_once = is_own && is_pasted && !is_handed && !stays;
+        schedule::defaults_for(&tx, connect.merchant, id, limits, abilities, now).await?;
+        queue::enqueue(&tx, &first_work(connect.merchant, id, abilities), now).await?;
         inbox::take_up_pending(&tx, connect.merchant, id, now).await?;
         queue::hurry(&tx, id, now).await?;
         tx.commit().await?;
@@ -139,6 +154,7 @@ impl Sync {
         Ok(Connected {
             channels,
             webhook_url,
+            webhook_secret: told_once.then(|| Secret::new(webhook_secret)),
             webhooks,
         })
     }
@@ -184,8 +200,8 @@ pub fn webhook_url(public_url: &str, connection: &Channel) -> String {
     }
 }
 
-/// A new channel is read whole, and its latest orders are downloaded.
-fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
+/// A new channel is read whole, and its latest orders are downloaded, as far as its shop can be asked.
+fn first_work(merchant: MerchantId, channel: ChannelId, abilities: Abilities) -> Vec<NewJob> {
     let full = Work::RunScan {
         method: ScanMethod::Async,
         scan: ScanKind::Full,
@@ -200,12 +216,14 @@ fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
         source: Source::Connection,
         run_at: None,
     };
-    [full, orders].map(job).into()
+    let products = abilities.products.then_some(full);
+    let orders = abilities.orders.then_some(orders);
+    products.into_iter().chain(orders).map(job).collect()
 }
 
-/// 16 bytes that nobody can guess.
-fn random_bytes() -> Result<[u8; 16], SyncError> {
-    let mut bytes = [0; 16];
+/// 32 bytes that nobody can guess.
+fn random_bytes() -> Result<[u8; 32], SyncError> {
+    let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|_| channels::ChannelError::Seal(channels::SealError::NoRandom))?;
     Ok(bytes)

@@ -27,6 +27,14 @@ pub enum SyncError {
     Removed(ChannelId),
     #[error("channel {0} has no credentials; reconnect it")]
     NoCredentials(ChannelId),
+    /// Not a failure: the work of a shop without an API is done.
+    #[error(
+        "channel {channel} has no API that could be asked for {what}; it lives by its webhooks"
+    )]
+    NothingToAsk {
+        channel: ChannelId,
+        what: &'static str,
+    },
     #[error("{0} has no address for its API; set it in the configuration")]
     NoAddress(&'static str),
     #[error("the API still shows order {order} as it was at {shown}, the webhook told of {told}")]
@@ -53,21 +61,24 @@ impl SyncError {
         match self {
             Self::Marketplace { error, .. } | Self::NotConnected(error) => error.retry(),
             Self::Locked { .. } => Retry::After(LOCKED_REST),
-            Self::Removed(_) | Self::NoCredentials(_) | Self::NoAddress(_) | Self::NoShop => {
-                Retry::Never
-            }
             Self::Channel(ChannelError::Db(_))
             | Self::Db(_)
             | Self::Stale { .. }
             | Self::Unknown(_) => Retry::Backoff,
-            Self::Channel(_) | Self::Schedule(_) => Retry::Never,
+            Self::Removed(_)
+            | Self::NoCredentials(_)
+            | Self::NothingToAsk { .. }
+            | Self::NoAddress(_)
+            | Self::NoShop
+            | Self::Channel(_)
+            | Self::Schedule(_) => Retry::Never,
         }
     }
 
     /// The end of a job that failed so.
     pub fn outcome(&self, now: Timestamp) -> Outcome {
-        // The work of a channel that was removed has nothing left to do.
-        if matches!(self, Self::Removed(_)) {
+        // The work of a channel that was removed, or cannot be asked, has nothing left to do.
+        if matches!(self, Self::Removed(_) | Self::NothingToAsk { .. }) {
             return Outcome::Done;
         }
         // Waiting for a marketplace to prepare an answer is no failure, however often it takes.

@@ -1,8 +1,8 @@
 //! Keeping a connection's tokens alive, on a clock and not on traffic: a quiet shop must not lose its link.
 
 use super::{Lane, Sync, SyncError};
-use crate::channels::{self, StoredCredentials};
-use crate::domain::{ChannelId, Source, Timestamp};
+use crate::channels::{self, Channel, StoredCredentials};
+use crate::domain::{ChannelId, EventKind, Source, Timestamp};
 use crate::inbox;
 use crate::marketplaces::MarketplaceError;
 use crate::queue;
@@ -76,6 +76,9 @@ impl Sync {
             Err(error) => return Err(self.trouble(&connection, error).await),
         };
         let now = self.shared.clock.now();
+        if !access.has_api() && self.has_said_farewell(&connection).await? {
+            return self.part(&connection, now).await;
+        }
         if !shops
             .iter()
             .any(|shop| shop.remote_id == connection.remote_id)
@@ -91,6 +94,17 @@ impl Sync {
         }
         tx.commit().await?;
         self.shared.queue.wake();
+        Ok(())
+    }
+
+    /// Locks a channel whose shop said farewell. That is handled once: connecting the shop again unlocks it.
+    async fn part(&self, connection: &Channel, now: Timestamp) -> Result<(), SyncError> {
+        let reason = "the store said that it was disconnected; connect it again";
+        self.lock(connection, reason, now).await?;
+        let tx = self.db().write_tx().await?;
+        let kind = EventKind::AuthorizationChanged;
+        inbox::mark_handled(&tx, connection.id, kind, None, now, now).await?;
+        tx.commit().await?;
         Ok(())
     }
 }

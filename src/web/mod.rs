@@ -1,7 +1,8 @@
-//! HTTP: the webhooks, the page at `/`, and whether we are well.
+//! HTTP: the webhooks, the page at `/`, guides for integrators, and whether we are well.
 //!
 //! Handlers are thin: they turn a request into a question to a lower module and its answer into a response.
 
+pub mod guide;
 mod health;
 mod home;
 mod webhooks;
@@ -52,6 +53,7 @@ pub fn server(
             .service(web::resource("/healthz").route(web::get().to(health::alive)))
             .service(web::resource("/readyz").route(web::get().to(health::ready)))
             .service(web::resource("/").route(web::get().to(home::page)))
+            .service(web::resource("/guide/{name}").route(web::get().to(guide::page)))
             .service(web::resource("/live").route(web::get().to(home::live)))
             .service(web::resource("/assets/{name}").route(web::get().to(home::asset)));
         if state.ingest {

@@ -6,6 +6,7 @@ mod catalog;
 mod cli;
 mod contract;
 mod db;
+mod guide;
 mod lazada;
 mod missed;
 mod queue;

@@ -29,6 +29,11 @@ pub(super) async fn test(context: &Context, args: &TestArgs) -> anyhow::Result<E
             .map(|shop| json!({"shop": shop.remote_id, "name": shop.name, "platforms": shop.platforms}))
             .collect();
         say_json(&json!({"works": is_there, "shops": shops}))?;
+    } else if !channel.has_api() {
+        say(format!(
+            "{} has no API that could be asked; `marketsink channel show {id}` tells when its last webhook came",
+            channel.name
+        ));
     } else {
         for shop in &shops {
             say(format!(

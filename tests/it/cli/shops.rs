@@ -55,8 +55,9 @@ impl Town {
         if self.shop.base_url().is_some() {
             args.extend(["--url", &origin]);
         }
-        let needed = self.shop.marketplace().connecting().secrets.iter();
-        let names: Vec<_> = needed.filter(|s| s.is_needed).map(|s| s.name).collect();
+        let asked = self.shop.marketplace().connecting().secrets.iter();
+        let is_given = |name: &&str| !self.secret(name).is_empty();
+        let names: Vec<_> = asked.map(|s| s.name).filter(is_given).collect();
         let (last, others) = names.split_last().expect("a shop has a secret");
         let mut given: Vec<String> = others
             .iter()

@@ -26,6 +26,14 @@ impl World {
         answer.await.status().as_u16()
     }
 
+    /// Posts a delivery that was made earlier, signed anew where the time of the try is signed.
+    pub async fn post_late(&self, shop: &SimShop, delivery: &SimDelivery) -> u16 {
+        let (mut delivery, now) = (delivery.clone(), self.clock.now());
+        let simulator = shop.marketplace().simulator();
+        shop.with(|shop| simulator.leaving(shop, &mut delivery, now));
+        self.post(&delivery).await
+    }
+
     /// Posts a body with headers, and nothing else.
     pub async fn send(&self, url: &str, headers: &[(String, String)], body: &[u8]) -> Response {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

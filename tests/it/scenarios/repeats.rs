@@ -104,21 +104,24 @@ async fn one_sale_told_under_many_delivery_ids_is_booked_once(url: String) {
 
 async fn webhooks_that_arrive_backwards_change_nothing(url: String) {
     let world = World::open(url).await;
-    let mut told: Vec<Vec<SimDelivery>> = Vec::new();
+    let mut told: Vec<(&SimShop, Vec<SimDelivery>)> = Vec::new();
     for shop in [&world.first, &world.second] {
         let order = sell_quietly(&world, shop);
-        told.push(world.told(shop, &ShopChange::OrderCreated(order.clone())));
+        let created = world.told(shop, &ShopChange::OrderCreated(order.clone()));
+        told.push((shop, created));
         for status in [Arranged, Shipped, Delivered, Completed] {
             world.clock.advance(Duration::from_secs(60));
             let now = world.clock.now();
             let moved = shop.with(|shop| shop.move_order(&order, status, now));
-            told.push(world.told(shop, &moved.unwrap()));
+            told.push((shop, world.told(shop, &moved.unwrap())));
         }
     }
 
     let mut orders = Vec::new();
-    for delivery in told.iter().rev().flatten() {
-        assert!(is_2xx(world.post(delivery).await));
+    let backwards = told.iter().rev();
+    for (shop, delivery) in backwards.flat_map(|(shop, told)| told.iter().map(move |d| (*shop, d)))
+    {
+        assert!(is_2xx(world.post_late(shop, delivery).await));
         world.settle().await;
         orders.push(world.section("orders").await);
     }

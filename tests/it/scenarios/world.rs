@@ -96,7 +96,10 @@ impl World {
         let (first, second) = (first.unwrap(), second.unwrap());
         let fuse = Fuse::default();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let running = run(settings(url, [&first, &second]), &clock, &fuse, &socket).await;
+        let mut settings = settings(url, [&first, &second]);
+        // Some marketplaces sign the address at which they push.
+        settings.http.public_url = format!("http://{}", socket.local_addr().unwrap());
+        let running = run(settings, &clock, &fuse, &socket).await;
         let tx = running.app.db.write_tx().await.unwrap();
         let merchant = accounts::open_merchant(&tx, "default", "Asia/Jakarta", START)
             .await
