@@ -17,6 +17,7 @@ pub mod error;
 pub mod http;
 pub mod limits;
 pub mod query;
+pub mod shopify;
 pub mod simulation;
 pub mod tiktok_shop;
 pub mod woocommerce;
@@ -163,7 +164,11 @@ impl std::fmt::Debug for dyn Marketplace {
 
 /// Every marketplace that marketsink speaks to, in the order in which they are shown.
 pub fn all() -> &'static [&'static dyn Marketplace] {
-    &[&tiktok_shop::TikTokShop, &woocommerce::WooCommerce]
+    &[
+        &tiktok_shop::TikTokShop,
+        &shopify::Shopify,
+        &woocommerce::WooCommerce,
+    ]
 }
 
 /// The marketplace with this slug.

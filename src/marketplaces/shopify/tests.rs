@@ -1,0 +1,1 @@
+//! What every file of this folder is tested with: documented answers.
