@@ -6,9 +6,10 @@ use serde_json::Value;
 use std::{fs, path::Path};
 
 /// A recorded delivery of each marketplace that was signed rightly and means something.
-const RECORDED: [(&str, &str); 2] = [
+const RECORDED: [(&str, &str); 3] = [
     ("woocommerce", "order_updated"),
     ("tiktok_shop", "order_status"),
+    ("shopify", "orders_paid"),
 ];
 
 struct Recorded {
@@ -66,7 +67,12 @@ impl Recorded {
 }
 
 fn is_signature(header: &str) -> bool {
-    header.starts_with("authorization") || header.starts_with("x-wc-webhook-signature")
+    let names = [
+        "authorization",
+        "x-wc-webhook-signature",
+        "x-shopify-hmac-sha256",
+    ];
+    names.iter().any(|name| header.starts_with(name))
 }
 
 #[test]
