@@ -14,6 +14,8 @@ mod products;
 mod pushes;
 
 pub(super) use connecting::{consent_page, subscribe, subscriptions};
+#[cfg(test)]
+pub(super) use products::bulk_query;
 pub(super) use products::{products, products_by_id};
 
 use super::mapping::{self, OffShelf, Place};
@@ -297,3 +299,6 @@ pub(super) async fn refresh(access: &Access) -> Result<Tokens> {
 pub(super) async fn consent(access: &Access, answer: &ConsentAnswer) -> Result<Consent> {
     connecting::consent(access, answer, access.clock.now()).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,15 +126,20 @@ async fn product_page(
     })
 }
 
-/// `None`: the shop has as many bulk operations as it may.
-async fn start_bulk(access: &Access, filter: &str, place: &Place) -> Result<Option<String>> {
-    let inner = PRODUCTS_BULK
+/// What is run in bulk: no page sizes, no variables.
+pub fn bulk_query(filter: &str, place: &Place) -> String {
+    let query = PRODUCTS_BULK
         .find('{')
         .map_or("", |at| &PRODUCTS_BULK[at..]);
-    let inner = inner
+    query
         .replace("status:active", filter)
-        .replace(&gid("Location", "0"), &place.location_gid());
-    let data = ask(access, BULK_RUN, json!({ "query": inner })).await?;
+        .replace(&gid("Location", "0"), &place.location_gid())
+}
+
+/// `None`: the shop has as many bulk operations as it may.
+async fn start_bulk(access: &Access, filter: &str, place: &Place) -> Result<Option<String>> {
+    let query = bulk_query(filter, place);
+    let data = ask(access, BULK_RUN, json!({ "query": query })).await?;
     let begun = &data["bulkOperationRunQuery"];
     if let Some(error) = UserError::all(begun).first() {
         let code = &error.code;
