@@ -10,4 +10,5 @@ mod queue;
 mod sandbox;
 mod scenarios;
 mod schedule;
+mod shopify;
 mod support;

@@ -296,7 +296,7 @@ fn is_too_costly(error: &MarketplaceError) -> bool {
 fn error_of(error: &Value, answer: &Value) -> MarketplaceError {
     let message = short(error["message"].as_str().unwrap_or_default());
     match error["extensions"]["code"].as_str().unwrap_or_default() {
-        "THROTTLED" => rate_limited(Cost::of(answer).and_then(|cost| cost.wait())),
+        "THROTTLED" => rate_limited(Cost::of(answer).and_then(Cost::wait)),
         "ACCESS_DENIED" => MarketplaceError::Unauthorized {
             marketplace: SLUG,
             reason: format!("ACCESS_DENIED {message}"),

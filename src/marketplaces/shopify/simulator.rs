@@ -300,8 +300,7 @@ fn bucket(shop: &mut Shop, now: Timestamp) -> (f64, f64) {
 
 fn resolve(shop: &mut Shop, request: &SimRequest, field: &Field, now: Timestamp) -> Answer {
     let there = match field.name.as_str() {
-        "orders" => return list(shop, field, now),
-        "products" => return list(shop, field, now),
+        "orders" | "products" => return list(shop, field, now),
         "shop" => json!({"name": shop.name, "myshopifyDomain": shop.remote_id,
             "currencyCode": shop.currency}),
         "locations" => word_locations(shop),
@@ -313,12 +312,13 @@ fn resolve(shop: &mut Shop, request: &SimRequest, field: &Field, now: Timestamp)
         "order" | "product" => node(shop, field, field.text("id"), now),
         "nodes" => {
             let ids = field.args.get("ids").and_then(Value::as_array);
-            let ids = ids.into_iter().flatten();
-            let mut nodes: Vec<_> = ids.map(|id| node(shop, field, id.as_str(), now)).collect();
-            if nodes.len() > LARGEST_INPUT {
-                nodes.clear();
+            let ids = ids.map(Vec::as_slice).unwrap_or_default();
+            if ids.len() > LARGEST_INPUT {
+                let text = "The input array size is greater than the maximum allowed of 250";
+                return Err(("MAX_INPUT_SIZE_EXCEEDED", text.to_owned()));
             }
-            nodes.into()
+            let nodes = ids.iter().map(|id| node(shop, field, id.as_str(), now));
+            nodes.collect()
         }
         "bulkOperation" => bulk_operation(shop, request, field, now),
         "bulkOperationRunQuery" => run_bulk(shop, field, now)?,

@@ -145,13 +145,12 @@ pub(super) fn parse(delivery: &VerifiedDelivery) -> Result<Vec<Event>, Malformed
             vec![product.map_or_else(Event::catalogue, |id| Event::product(id.into(), None))]
         }
         ("app", "uninstalled" | "scopes_update") => vec![Event::authorization()],
-        // Demanded of every app: what is asked is to show or to erase buyers' data, and no books hold any.
-        ("customers", "data_request" | "redact") | ("shop", "redact") => Vec::new(),
-        // A scan that waits for its bulk operation asks for itself.
-        ("bulk_operations", "finish") => Vec::new(),
+        // `customers/data_request`, `customers/redact` and `shop/redact` are demanded of every app: what is
+        // asked is to show or to erase buyers' data, and no books hold any. A scan that waits for its bulk
+        // operation looks by itself.
         (
-            "customers" | "carts" | "checkouts" | "collections" | "draft_orders" | "shop"
-            | "locations" | "themes" | "disputes" | "fulfillment_orders",
+            "customers" | "shop" | "bulk_operations" | "carts" | "checkouts" | "collections"
+            | "draft_orders" | "locations" | "themes" | "disputes" | "fulfillment_orders",
             _,
         ) => Vec::new(),
         _ => return Err(Malformed::UnknownTopic(topic)),

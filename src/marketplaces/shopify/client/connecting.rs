@@ -81,22 +81,19 @@ pub async fn subscribe(access: &Access, address: &str) -> Result<Vec<String>> {
         }
         let wanted = json!({"uri": address, "format": "JSON", "filter": "",
             "includeFields": webhook::fields_of(topic)});
-        let (payload, done) = match known {
-            Some(hook) => {
-                let variables = json!({"id": hook.id, "hook": wanted});
-                let data = ask(access, HOOK_UPDATE, variables).await?;
-                let payload = data["webhookSubscriptionUpdate"].clone();
-                (
-                    payload,
-                    format!("{topic} was filtered and is now sent whole"),
-                )
-            }
-            None => {
-                let variables = json!({"topic": webhook::enum_of(topic), "hook": wanted});
-                let data = ask(access, HOOK_CREATE, variables).await?;
-                let payload = data["webhookSubscriptionCreate"].clone();
-                (payload, format!("{topic} is now sent"))
-            }
+        let (payload, done) = if let Some(hook) = known {
+            let variables = json!({"id": hook.id, "hook": wanted});
+            let mut data = ask(access, HOOK_UPDATE, variables).await?;
+            let payload = data["webhookSubscriptionUpdate"].take();
+            (
+                payload,
+                format!("{topic} was filtered and is now sent whole"),
+            )
+        } else {
+            let variables = json!({"topic": webhook::enum_of(topic), "hook": wanted});
+            let mut data = ask(access, HOOK_CREATE, variables).await?;
+            let payload = data["webhookSubscriptionCreate"].take();
+            (payload, format!("{topic} is now sent"))
         };
         match UserError::all(&payload).first() {
             None => changed.push(done),

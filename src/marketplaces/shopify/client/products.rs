@@ -60,7 +60,7 @@ pub async fn products(access: &Access, query: &ProductQuery) -> Result<Page<Prod
     let (place, total) = place(access, Some(&filter)).await?;
     let is_windowed = matches!(query.scope, ProductScope::Updated(_));
     if !is_windowed
-        && total > Some(BULK_FROM)
+        && total >= Some(BULK_FROM)
         && let Some(id) = start_bulk(access, &filter, &place).await?
     {
         // An empty page: what it says is where to go on, and that is stored before anyone waits.
