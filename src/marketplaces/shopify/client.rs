@@ -101,6 +101,23 @@ async fn ask(access: &Access, document: &str, variables: Value) -> Result<Value>
     }
 }
 
+/// The same, with the variable `size` halved as long as the call costs too much; it stays so.
+async fn ask_within(
+    access: &Access,
+    document: &str,
+    variables: &mut Value,
+    size: &str,
+) -> Result<Value> {
+    loop {
+        let answer = ask(access, document, variables.clone()).await;
+        let n = variables[size].as_u64().unwrap_or(1);
+        match answer {
+            Err(error) if is_too_costly(&error) && n > 1 => variables[size] = (n / 2).into(),
+            answer => return answer,
+        }
+    }
+}
+
 async fn send(access: &Access, request: Request) -> Result<Response> {
     access.http.send(SLUG, access.pace.as_ref(), request).await
 }
@@ -162,7 +179,8 @@ impl Turn {
         if list["pageInfo"]["hasNextPage"] != true {
             return Ok(None);
         }
-        if self.n + u64::from(LIMITS.order_page) > DEEPEST_ROW {
+        // A page that has a next one was full; so will that be.
+        if self.n + nodes(list).len() as u64 > DEEPEST_ROW {
             return Err(MarketplaceError::TooManyResults { marketplace: SLUG });
         }
         self.after = list["pageInfo"]["endCursor"].as_str().map(str::to_owned);
@@ -219,8 +237,13 @@ pub(super) async fn orders_by_id(access: &Access, ids: &[RemoteId]) -> Result<Ve
     let mut batches: Vec<&[String]> = gids.chunks(LIMITS.order_batch as usize).collect();
     let mut found = Vec::new();
     while let Some(batch) = batches.pop() {
-        let variables = json!({"ids": batch, "lines": LINES});
-        let mut data = match ask(access, ORDERS_BY_ID, variables).await {
+        let mut variables = json!({"ids": batch, "lines": LINES});
+        let answer = if batch.len() > 1 {
+            ask(access, ORDERS_BY_ID, variables).await
+        } else {
+            ask_within(access, ORDERS_BY_ID, &mut variables, "lines").await
+        };
+        let mut data = match answer {
             Err(error) if is_too_costly(&error) && batch.len() > 1 => {
                 let (one, other) = batch.split_at(batch.len() / 2);
                 batches.extend([one, other]);
@@ -249,8 +272,8 @@ async fn whole_order(access: &Access, mut row: Value) -> Result<Option<Order>> {
     }
     let mut off_shelf = OffShelf::default();
     if mapping::has_lost_units(&row) {
-        let variables = json!({"id": row["id"], "refunds": REFUNDS, "lines": REFUNDED_LINES});
-        let data = ask(access, ORDER_REFUNDS, variables).await?;
+        let mut variables = json!({"id": row["id"], "refunds": REFUNDS, "lines": REFUNDED_LINES});
+        let data = ask_within(access, ORDER_REFUNDS, &mut variables, "lines").await?;
         off_shelf = OffShelf::read(&data["order"]["refunds"], REFUNDS);
     }
     mapping::order(&row, &off_shelf).map(Some).map_err(misread)
@@ -268,7 +291,12 @@ async fn read_on(
     variables["id"] = row["id"].clone();
     while row[list]["pageInfo"]["hasNextPage"] == true {
         variables["after"] = row[list]["pageInfo"]["endCursor"].clone();
-        let mut data = ask(access, document, variables.clone()).await?;
+        let size = if list == "variants" {
+            "variants"
+        } else {
+            "lines"
+        };
+        let mut data = ask_within(access, document, &mut variables, size).await?;
         let page = data[root][list].take();
         if page.is_null() {
             return Ok(false);

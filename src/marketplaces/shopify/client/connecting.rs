@@ -79,9 +79,11 @@ pub async fn subscribe(access: &Access, address: &str) -> Result<Vec<String>> {
         if known.is_some_and(|hook| hook.is_right) {
             continue;
         }
-        let wanted = json!({"uri": address, "format": "JSON", "filter": "",
+        let mut wanted = json!({"uri": address, "format": "JSON",
             "includeFields": webhook::fields_of(topic)});
         let (payload, done) = if let Some(hook) = known {
+            // Left out, it would stay.
+            wanted["filter"] = "".into();
             let variables = json!({"id": hook.id, "hook": wanted});
             let mut data = ask(access, HOOK_UPDATE, variables).await?;
             let payload = data["webhookSubscriptionUpdate"].take();

@@ -1,15 +1,15 @@
 //! Products: page by page, one by one, and in bulk where there are very many.
 
 use super::{
-    BULK_POLL, BULK_RUN, PLACE, PRODUCT_ONE, PRODUCTS_BULK, PRODUCTS_PAGE, Turn, ask, misread,
-    read_on, send, sorted,
+    BULK_POLL, BULK_RUN, PLACE, PRODUCT_ONE, PRODUCTS_BULK, PRODUCTS_PAGE, Turn, ask, ask_within,
+    misread, read_on, send, sorted,
 };
 use crate::domain::{Product, RemoteId};
 use crate::marketplaces::{
     Access, MarketplaceError, Page, ProductQuery, ProductScope, Result,
     http::{Request, Response},
     shopify::{
-        LIMITS, SLUG, UserError, gid, is_plain_id, is_too_costly,
+        LIMITS, SLUG, UserError, gid, is_plain_id,
         mapping::{self, Place},
         unavailable, unreadable,
     },
@@ -98,17 +98,16 @@ async fn product_page(
     place: &Place,
     total: Option<u64>,
 ) -> Result<Page<Product>> {
-    let of_variants = |n: usize| json!({"variants": n, "location": place.location_gid(), "many": place.is_one_of_many});
-    let mut data = loop {
-        let mut variables = of_variants(VARIANTS);
-        variables["first"] = turn.size.max(1).into();
-        variables["after"] = turn.after.clone().into();
-        variables["q"] = filter.into();
-        match ask(access, PRODUCTS_PAGE, variables).await {
-            Err(error) if is_too_costly(&error) && turn.size > 1 => turn.size /= 2,
-            answer => break answer?,
-        }
+    let of_variants = |n: usize| {
+        let location = place.location_gid();
+        json!({"variants": n, "location": location, "many": place.is_one_of_many})
     };
+    let mut variables = of_variants(VARIANTS);
+    variables["first"] = turn.size.max(1).into();
+    variables["after"] = turn.after.clone().into();
+    variables["q"] = filter.into();
+    let mut data = ask_within(access, PRODUCTS_PAGE, &mut variables, "first").await?;
+    turn.size = variables["first"].as_u64().unwrap_or(1);
     let mut list = data["products"].take();
     let mut rows = Vec::new();
     for row in list["nodes"].as_array_mut().into_iter().flatten() {
@@ -258,19 +257,20 @@ pub async fn products_by_id(access: &Access, ids: &[RemoteId]) -> Result<Vec<Pro
     for id in ids.iter().filter(|id| is_plain_id(id.as_str())) {
         let mut variables = json!({"variants": MORE_VARIANTS, "location": place.location_gid(),
             "many": place.is_one_of_many, "id": gid("Product", id.as_str())});
-        let mut data = ask(access, PRODUCT_ONE, variables.clone()).await?;
+        let mut data = ask_within(access, PRODUCT_ONE, &mut variables, "variants").await?;
         let mut row = data["product"].take();
-        variables["after"] = Value::Null;
-        if !row.is_null()
-            && read_on(
-                access,
-                &mut row,
-                "variants",
-                PRODUCT_ONE,
-                "product",
-                variables,
-            )
-            .await?
+        if row.is_null() {
+            continue;
+        }
+        if read_on(
+            access,
+            &mut row,
+            "variants",
+            PRODUCT_ONE,
+            "product",
+            variables,
+        )
+        .await?
         {
             found.push(mapping::product(&row, &place).map_err(misread)?);
         }

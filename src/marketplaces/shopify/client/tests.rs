@@ -219,6 +219,37 @@ async fn a_page_that_costs_too_much_is_made_smaller_and_stays_so() {
 }
 
 #[tokio::test]
+async fn whatever_a_call_may_cost_everything_is_read() {
+    let (shop, access) = town(3, 120).await;
+    let ids: Vec<_> = {
+        let mut shop = shop.lock().unwrap();
+        let product = shop.products.values().next().unwrap();
+        let line = |id: &RemoteId| NewLine {
+            variant_id: id.clone(),
+            quantity: 1,
+        };
+        let variants = product.variants.iter().take(25);
+        let lines: Vec<_> = variants.map(|v| line(&v.id)).collect();
+        let mut order = || {
+            shop.place_order(SLUG, SimStatus::Paid, &lines, NOW)
+                .unwrap()
+        };
+        (0..5).map(|_| order()).collect()
+    };
+    remember(&shop, "largest_cost", "120");
+
+    let orders = orders_by_id(&access, &ids).await.unwrap();
+    let (listed, n_pages) = rest(&access, None).await;
+    let alone = products_by_id(&access, &[listed[0].remote_id.clone()]).await;
+
+    assert_eq!(orders.len(), 5);
+    assert!(orders.iter().all(|order| order.lines.len() == 25));
+    assert!(listed.iter().all(|product| product.variants.len() == 120));
+    assert_eq!((listed.len(), n_pages), (3, 3));
+    assert_eq!(alone.unwrap()[0], listed[0]);
+}
+
+#[tokio::test]
 async fn no_list_is_read_deeper_than_anyone_may() {
     let (shop, access) = town(1, 1).await;
     {
