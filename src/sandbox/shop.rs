@@ -192,6 +192,13 @@ impl SimShop {
         locked(&self.0.forecast).deliveries.extend(faults);
     }
 
+    /// Takes back what was ordered with `next_answers` and `next_deliveries` and has not happened yet.
+    pub fn forget_faults(&self) {
+        let mut forecast = locked(&self.0.forecast);
+        forecast.answers.clear();
+        forecast.deliveries.clear();
+    }
+
     /// Queues the webhooks of a change, through the weather.
     pub fn announce(&self, change: ShopChange) {
         let (now, simulator) = (self.now(), self.0.marketplace.simulator());

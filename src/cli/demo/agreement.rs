@@ -50,7 +50,11 @@ impl Agreement {
                 let number = order.id.as_str();
                 let found = sales::find_orders(&app.db, stage.merchant, number).await?;
                 let mut full = Vec::new();
-                for row in found {
+                // Numbers are unique in one shop only.
+                for row in found
+                    .iter()
+                    .filter(|row| stage.is_of(row.channel_id, &shop))
+                {
                     full.extend(sales::order_full(&app.db, stage.merchant, OrderId(row.id)).await?);
                 }
                 match &full[..] {
@@ -143,8 +147,8 @@ impl Agreement {
 
 /// What the books must say of an order, by marketplace: document, paid, fulfilment.
 fn expected(marketplace: &str, status: SimStatus) -> (&'static str, bool, &'static str) {
-    // A WooCommerce store is paid before it ships, and "completed" is both.
-    let paid_first = marketplace == "woocommerce";
+    // A store of the merchant's own is paid before it ships; a marketplace pays when the buyer is content.
+    let paid_first = ["woocommerce", "shopify", "standard_webhooks"].contains(&marketplace);
     match status {
         SimStatus::Unpaid => ("sales_order", false, "unsent"),
         SimStatus::Paid | SimStatus::Arranged => ("invoice", paid_first, "unsent"),

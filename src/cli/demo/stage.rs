@@ -46,6 +46,8 @@ pub struct Stage {
     pub outlet: OutletId,
     pub opening: Vec<OpeningStock>,
     pub connections: Vec<ChannelId>,
+    /// Every channel, with the address of its shop.
+    channels: Vec<(ChannelId, String)>,
     directory: PathBuf,
     courier: JoinHandle<()>,
     stop: CancellationToken,
@@ -83,6 +85,7 @@ impl Stage {
             outlet,
             opening,
             connections: Vec::new(),
+            channels: Vec::new(),
             directory,
             courier,
             stop,
@@ -113,6 +116,8 @@ impl Stage {
                     marketplace.name()
                 );
             }
+            let id = connected.channels[0].id;
+            self.switch_on(shop, id, &connected.webhook_url).await?;
             let now = app.clock.now();
             let tx = app.db.write_tx().await?;
             for channel in &connected.channels {
@@ -120,15 +125,33 @@ impl Stage {
                 settings.unpaid_orders = true;
                 channels::save_settings(&tx, channel.id, &settings, now).await?;
             }
-            let id = connected.channels[0].id;
             for (task, expression) in SCHEDULES {
                 let enabled = task != Task::TokenRefresh || marketplace.limits().tokens_expire;
                 schedule::set(&tx, self.merchant, id, task, expression, enabled, now).await?;
             }
             tx.commit().await?;
             self.connections.push(id);
+            let ids = connected.channels.iter().map(|channel| channel.id);
+            self.channels.extend(ids.map(|id| (id, shop.origin())));
         }
         Ok(())
+    }
+
+    /// What a person does in the marketplace's console after connecting.
+    async fn switch_on(&self, shop: &SimShop, id: ChannelId, address: &str) -> anyhow::Result<()> {
+        let app = &self.running.app;
+        let now = app.clock.now();
+        let keys = channels::secrets_of_connection(app.db.read(), &app.sealer, id, now).await?;
+        let secret = keys.keys.first().map_or("", |key| key.secret.as_str());
+        shop.switch_on(address, secret);
+        Ok(())
+    }
+
+    /// Whether a channel is one of this shop's.
+    pub fn is_of(&self, channel: i64, shop: &SimShop) -> bool {
+        let origin = shop.origin();
+        let of_shop = |(id, of): &(ChannelId, String)| id.0 == channel && *of == origin;
+        self.channels.iter().any(of_shop)
     }
 
     pub fn address(&self) -> String {

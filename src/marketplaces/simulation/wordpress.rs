@@ -13,7 +13,7 @@ use crate::domain::Timestamp;
 use crate::marketplaces::http::oauth1::{self, Pairs};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use std::{fmt::Write, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 /// How far the site's clock on the wall is ahead of UTC.
 const SITE_OFFSET: Duration = Duration::from_secs(7 * 3_600);
@@ -152,11 +152,17 @@ fn admit_signed(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Result
             "Invalid signature - signature method is invalid.",
         ));
     }
-    let signed = request
+    // Of a name that was sent more than once PHP keeps the last; one published client sends its own twice.
+    let kept: BTreeMap<&str, &str> = request
         .query
         .iter()
-        .filter(|(name, _)| name != "oauth_signature");
-    let pairs: Pairs = signed.cloned().collect();
+        .filter(|(name, _)| name != "oauth_signature")
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let pairs: Pairs = kept
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     let url = format!("{}{}", request.origin, request.path);
     let base = oauth1::base_string(&request.method, &url, &pairs);
     let secret = shop.secrets.get("consumer_secret").unwrap_or_default();

@@ -14,6 +14,7 @@ mod parsing;
 mod products;
 mod pushes;
 mod stage;
+mod support;
 mod tokens;
 mod webhooks;
 

@@ -44,6 +44,27 @@ mod postgres {
     }
 }
 
+/// Every other marketplace is cut behind every sixth transaction only: what a crash does to the books does not
+/// depend on the marketplace, what its adapter makes of half a conversation does.
+mod elsewhere {
+    use super::{cut, on_sqlite};
+
+    macro_rules! marketplaces {
+        ($($slug:ident),+) => {
+            $(#[test]
+            fn $slug() {
+                cut(|n| {
+                    let mut end = None;
+                    crate::scenarios::elsewhere(stringify!($slug), || end = on_sqlite(n));
+                    end
+                }, 6, None);
+            })+
+        };
+    }
+
+    marketplaces!(woocommerce);
+}
+
 /// The books at the end, and whether the fuse blew.
 type End = (String, bool);
 
@@ -61,15 +82,22 @@ fn on_postgres(cut: Option<i64>) -> Option<End> {
 }
 
 fn cut_everywhere(run: impl Fn(Option<i64>) -> Option<End> + Sync) {
+    cut(run, 1, Some("crash"));
+}
+
+/// Cuts behind every `step`th transaction; the books that nobody cut are the snapshot of this name.
+fn cut(run: impl Fn(Option<i64>) -> Option<End> + Sync, step: i64, snapshot: Option<&str>) {
     let Some((expected, _)) = run(None) else {
         return;
     };
-    insta::assert_snapshot!("crash", expected);
+    if let Some(name) = snapshot {
+        insta::assert_snapshot!(name, expected);
+    }
     let next = AtomicI64::new(0);
     let cuts = Mutex::new(0);
     let lane = || {
         loop {
-            let n = next.fetch_add(1, Ordering::SeqCst);
+            let n = next.fetch_add(step, Ordering::SeqCst);
             assert!(n < MOST_TRANSACTIONS, "the fuse burns for ever");
             let (books, has_blown) = run(Some(n)).expect("it was there a moment ago");
             assert_eq!(books, expected, "after a crash behind {n} transactions");
@@ -85,14 +113,14 @@ fn cut_everywhere(run: impl Fn(Option<i64>) -> Option<End> + Sync) {
         }
     });
     let n_cuts = *cuts.lock().unwrap();
-    assert!(n_cuts > 50, "only {n_cuts} transactions were cut");
+    assert!(n_cuts > 50 / step, "only {n_cuts} transactions were cut");
 }
 
 /// What the script must remember of its orders.
 #[derive(Default)]
 struct Orders {
-    tiktok: Option<RemoteId>,
-    woo: Option<RemoteId>,
+    first: Option<RemoteId>,
+    second: Option<RemoteId>,
 }
 
 /// The whole script; after a crash a new process takes over before the script goes on.
@@ -142,24 +170,24 @@ const PHASES: usize = 3;
 
 /// What happens in the shops, and the work that somebody asks for.
 fn act(world: &World, phase: usize, orders: &mut Orders) -> Vec<(SimShop, Work)> {
-    let (tiktok, woo) = (&world.tiktok, &world.woo);
+    let (first, second) = (&world.first, &world.second);
     let rename = |product: &mut SimProduct| "Mug, renamed".clone_into(&mut product.title);
     match phase {
         0 => {
-            let order = world.order(tiktok, Paid, &[("MUG", 2)]);
-            orders.tiktok = Some(order);
-            orders.woo = Some(world.order(woo, Paid, &[("MUG", 1)]));
+            let order = world.order(first, Paid, &[("MUG", 2)]);
+            orders.first = Some(order);
+            orders.second = Some(world.order(second, Paid, &[("MUG", 1)]));
         }
         1 => {
-            tiktok.edit_product(&product(tiktok, "MUG"), rename);
-            woo.next_deliveries(vec![Lost; 3]);
-            world.order(woo, Paid, &[("TEA-25", 2)]);
+            first.edit_product(&product(first, "MUG"), rename);
+            second.next_deliveries(vec![Lost; 3]);
+            world.order(second, Paid, &[("TEA-25", 2)]);
             let orders = Download::Updated;
             let scan = ScanKind::Full;
             return vec![
-                (woo.clone(), Work::DownloadOrders { orders }),
+                (second.clone(), Work::DownloadOrders { orders }),
                 (
-                    tiktok.clone(),
+                    first.clone(),
                     Work::RunScan {
                         scan,
                         method: marketsink::domain::ScanMethod::Async,
@@ -168,8 +196,8 @@ fn act(world: &World, phase: usize, orders: &mut Orders) -> Vec<(SimShop, Work)>
             ];
         }
         _ => {
-            tiktok.move_order(orders.tiktok.as_ref().unwrap(), Shipped);
-            woo.move_order(orders.woo.as_ref().unwrap(), Cancelled);
+            first.move_order(orders.first.as_ref().unwrap(), Shipped);
+            second.move_order(orders.second.as_ref().unwrap(), Cancelled);
         }
     }
     Vec::new()

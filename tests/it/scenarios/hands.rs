@@ -142,6 +142,11 @@ impl World {
     }
 }
 
+/// What every marketplace takes for an answer, each in its own spelling.
+pub fn is_2xx(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
 /// The lines of a section of a state.
 pub fn section(state: &str, name: &str) -> String {
     let rest = state.lines().skip_while(|line| *line != name).skip(1);

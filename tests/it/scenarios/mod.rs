@@ -1,5 +1,6 @@
 //! Days in a merchant's life, through the real HTTP surface, on both databases; each ends in one snapshot.
 
+mod books;
 mod changes;
 mod crash;
 mod days;
@@ -15,4 +16,4 @@ mod tokens;
 mod weather;
 mod world;
 
-use world::World;
+use world::{World, elsewhere};

@@ -1,10 +1,9 @@
 //! Edited, deleted and unknown products.
 
-use super::{World, hands::product};
-use crate::support::scenarios;
-use insta::assert_snapshot;
+use super::{World, hands::product, world::snap};
+use crate::support::{everywhere, scenarios};
 use marketsink::{
-    domain::{EventKind, JobKind, ProductState},
+    domain::{EventKind, JobKind, ProductState, ScanKind, ScanMethod, Source, Work},
     inbox,
     marketplaces::simulation::ShopChange,
     queue::Outcome,
@@ -21,16 +20,21 @@ scenarios!(
     an_edit_whose_webhook_is_lost_is_found_by_the_updated_scan,
 );
 
+everywhere!(
+    a_deleted_product_is_gone,
+    an_edit_whose_webhook_is_lost_is_found_by_the_updated_scan,
+);
+
 async fn a_storm_of_edits_makes_one_rescan_and_the_last_edit_wins(url: String) {
     let world = World::open(url).await;
-    let mug = product(&world.tiktok, "MUG");
-    let (asked, known) = (world.tiktok.n_requests(), world.n_deliveries().await);
+    let mug = product(&world.first, "MUG");
+    let (asked, known) = (world.first.n_requests(), world.n_deliveries().await);
 
     for n in 1..=500 {
         let edit = |p: &mut marketsink::marketplaces::simulation::SimProduct| {
             p.title = format!("Mug, edition {n}");
         };
-        assert!(world.tiktok.edit_product(&mug, edit));
+        assert!(world.first.edit_product(&mug, edit));
         if n % 100 == 0 {
             // Five bursts in eight seconds, a worker looking after each.
             world.work().await;
@@ -40,33 +44,29 @@ async fn a_storm_of_edits_makes_one_rescan_and_the_last_edit_wins(url: String) {
     world.settle().await;
 
     assert_eq!(world.n_deliveries().await, known + 500, "all of them came");
-    assert_eq!(
-        world.tiktok.n_requests() - asked,
-        1,
-        "and were one question"
-    );
-    assert_snapshot!("edit_storm", world.state().await);
+    assert_eq!(world.first.n_requests() - asked, 1, "and were one question");
+    snap!(world, "edit_storm", world.state().await);
     world.close().await;
 }
 
 async fn edits_that_do_not_end_are_read_again_and_again_but_not_each_time(url: String) {
     let world = World::open(url).await;
-    let mug = product(&world.tiktok, "MUG");
-    let asked = world.tiktok.n_requests();
+    let mug = product(&world.first, "MUG");
+    let asked = world.first.n_requests();
 
     for n in 1..=60 {
         world
-            .tiktok
+            .first
             .edit_product(&mug, |p| p.title = format!("Mug, edition {n}"));
         world.work().await;
         world.clock.advance(Duration::from_secs(1));
     }
-    let during = world.tiktok.n_requests() - asked;
+    let during = world.first.n_requests() - asked;
     world.settle().await;
 
     // Twenty seconds are the longest wait for more news.
     assert!((2..=3).contains(&during), "{during} rescans in a minute");
-    assert_eq!(world.tiktok.n_requests() - asked, during + 1);
+    assert_eq!(world.first.n_requests() - asked, during + 1);
     let listings = world.section("listings").await;
     assert!(listings.contains("Mug, edition 60"), "{listings}");
     world.close().await;
@@ -74,10 +74,10 @@ async fn edits_that_do_not_end_are_read_again_and_again_but_not_each_time(url: S
 
 async fn an_edit_during_the_rescan_makes_one_more_run(url: String) {
     let world = World::open(url).await;
-    let (app, mug) = (&world.running.app, product(&world.woo, "MUG"));
-    let channel = world.channel(&world.woo).await.id;
+    let (app, mug) = (&world.running.app, product(&world.second, "MUG"));
+    let channel = world.channel(&world.second).await.id;
     world
-        .woo
+        .second
         .edit_product(&mug, |p| "First".clone_into(&mut p.title));
     world.sandbox.courier().deliver_due().await;
     world.clock.advance(Duration::from_secs(3));
@@ -90,7 +90,7 @@ async fn an_edit_during_the_rescan_makes_one_more_run(url: String) {
     app.sync.rescan_product(channel, &mug).await.unwrap();
     world.clock.advance(Duration::from_secs(1));
     world
-        .woo
+        .second
         .edit_product(&mug, |p| "Second".clone_into(&mut p.title));
     world.sandbox.courier().deliver_due().await;
     world.clock.advance(Duration::from_secs(5));
@@ -108,72 +108,82 @@ async fn an_edit_during_the_rescan_makes_one_more_run(url: String) {
     let listings = world.section("listings").await;
     assert!(listings.contains("First"), "{listings}");
 
-    let asked = world.woo.n_requests();
+    let asked = world.second.n_requests();
     world.settle().await;
-    let one_run = world.woo.n_requests() - asked;
+    let one_run = world.second.n_requests() - asked;
     assert!((1..=3).contains(&one_run), "{one_run} requests");
-    assert_snapshot!("edit_during_rescan", world.state().await);
+    snap!(world, "edit_during_rescan", world.state().await);
     world.close().await;
 }
 
 async fn a_deleted_product_is_gone(url: String) {
     let world = World::open(url).await;
     let (at_tiktok, at_woo) = (
-        product(&world.tiktok, "TEA-25"),
-        product(&world.woo, "TEA-25"),
+        product(&world.first, "TEA-25"),
+        product(&world.second, "TEA-25"),
     );
     let now = world.clock.now();
-    world.tiktok.with(|shop| {
+    world.first.with(|shop| {
         shop.edit_product(&at_tiktok, now, |p| p.state = ProductState::Gone);
     });
-    world.tiktok.announce(ShopChange::ProductDeleted(at_tiktok));
+    world.first.announce(ShopChange::ProductDeleted(at_tiktok));
     world
-        .woo
+        .second
         .announce(ShopChange::ProductDeleted(at_woo.clone()));
-    world.woo.with(|shop| shop.products.remove(&at_woo));
+    world.second.with(|shop| shop.products.remove(&at_woo));
 
     world.settle().await;
+    if !world.first.marketplace().limits().pushes_product_edits {
+        // Nobody tells: the scan at night finds it.
+        let method = ScanMethod::Async;
+        let scan = ScanKind::Full;
+        let full = Work::RunScan { scan, method };
+        world.ask_for(&world.first, full, Source::Schedule).await;
+        world.settle().await;
+    }
 
     let listings = world.section("listings").await;
     assert_eq!(listings.matches(" gone ").count(), 4, "{listings}");
     // What is gone is told nothing any more.
-    let asked = world.woo.n_requests();
+    let asked = world.second.n_requests();
     world.set_stock("TEA-25", 5).await;
     world.settle().await;
-    assert_eq!(world.woo.n_requests(), asked);
-    assert_snapshot!("deleted", world.state().await);
+    assert_eq!(world.second.n_requests(), asked);
+    snap!(world, "deleted", world.state().await);
     world.close().await;
 }
 
 async fn a_deleted_product_that_we_never_knew_changes_nothing(url: String) {
     let world = World::open(url).await;
-    let before = world.listings(&world.woo).await;
+    let before = world.listings(&world.second).await;
     // WooCommerce announces deleted coupons and pages as deleted products.
     world
-        .woo
+        .second
         .announce(ShopChange::ProductDeleted("987654".into()));
 
     world.settle().await;
 
-    assert_eq!(world.listings(&world.woo).await, before);
-    assert_snapshot!("unknown_deleted", world.state().await);
+    assert_eq!(world.listings(&world.second).await, before);
+    snap!(world, "unknown_deleted", world.state().await);
     world.close().await;
 }
 
 async fn an_edit_whose_webhook_is_lost_is_found_by_the_updated_scan(url: String) {
     let world = World::open(url).await;
-    for shop in [&world.tiktok, &world.woo] {
-        shop.next_deliveries(vec![Lost]);
+    for shop in [&world.first, &world.second] {
+        shop.next_deliveries(vec![Lost; 10]);
         let mug = product(shop, "MUG");
         shop.edit_product(&mug, |p| "Mug, renamed".clone_into(&mut p.title));
     }
     world.settle().await;
     assert!(!world.section("listings").await.contains("renamed"));
+    world.first.forget_faults();
+    world.second.forget_faults();
 
     world.pass(Duration::from_secs(16 * 60)).await;
 
     let listings = world.section("listings").await;
     assert_eq!(listings.matches("renamed").count(), 2, "{listings}");
-    assert_snapshot!("lost_edit", world.state().await);
+    snap!(world, "lost_edit", world.state().await);
     world.close().await;
 }

@@ -1,9 +1,8 @@
 //! The same thing told more than once, and things told in the wrong order.
 
-use super::World;
-use crate::support::scenarios;
+use super::{World, hands::is_2xx, world::snap};
+use crate::support::{everywhere, scenarios};
 use futures::future::join_all;
-use insta::assert_snapshot;
 use marketsink::{
     domain::RemoteId,
     marketplaces::simulation::{
@@ -15,6 +14,13 @@ use marketsink::{
 use std::time::Duration;
 
 scenarios!(
+    a_delivery_that_comes_many_times_is_stored_once,
+    one_sale_told_under_many_delivery_ids_is_booked_once,
+    webhooks_that_arrive_backwards_change_nothing,
+    deliveries_that_the_way_doubles_and_delays_change_nothing,
+);
+
+everywhere!(
     a_delivery_that_comes_many_times_is_stored_once,
     one_sale_told_under_many_delivery_ids_is_booked_once,
     webhooks_that_arrive_backwards_change_nothing,
@@ -38,7 +44,7 @@ fn sell_quietly(world: &World, shop: &SimShop) -> RemoteId {
 async fn a_delivery_that_comes_many_times_is_stored_once(url: String) {
     let world = World::open(url).await;
     let mut told = Vec::new();
-    for shop in [&world.tiktok, &world.woo] {
+    for shop in [&world.first, &world.second] {
         let order = sell_quietly(&world, shop);
         told.extend(world.told(shop, &ShopChange::OrderCreated(order)));
     }
@@ -46,27 +52,30 @@ async fn a_delivery_that_comes_many_times_is_stored_once(url: String) {
 
     for delivery in &told {
         // One after the other, and all at once.
-        assert_eq!(world.post(delivery).await, 200);
+        assert!(is_2xx(world.post(delivery).await));
         let again = join_all((0..8).map(|_| world.post(delivery))).await;
-        assert_eq!(again, [200; 8]);
+        assert!(again.into_iter().all(is_2xx));
     }
     assert_eq!(world.n_deliveries().await, stored + told.len() as u64);
     let tally = world.running.app.inbox.tally();
     assert_eq!(tally.duplicates, 8 * told.len() as u64);
     world.settle().await;
     for delivery in &told {
-        assert_eq!(world.post(delivery).await, 200, "after the sale was booked");
+        assert!(
+            is_2xx(world.post(delivery).await),
+            "after the sale was booked"
+        );
     }
     world.settle().await;
 
     world.assert_in_step().await;
-    assert_snapshot!("many_times", world.state().await);
+    snap!(world, "many_times", world.state().await);
     world.close().await;
 }
 
 async fn one_sale_told_under_many_delivery_ids_is_booked_once(url: String) {
     let world = World::open(url).await;
-    let orders = [&world.tiktok, &world.woo].map(|shop| (shop, sell_quietly(&world, shop)));
+    let orders = [&world.first, &world.second].map(|shop| (shop, sell_quietly(&world, shop)));
     let before = world.n_deliveries().await;
     let sent = world.sandbox.ledger().accepted;
 
@@ -77,7 +86,7 @@ async fn one_sale_told_under_many_delivery_ids_is_booked_once(url: String) {
             let told = world.told(shop, &ShopChange::OrderUpdated(order.clone()));
             n_told += told.len() as u64;
             for delivery in told {
-                assert_eq!(world.post(&delivery).await, 200);
+                assert!(is_2xx(world.post(&delivery).await));
             }
         }
         world.work().await;
@@ -89,14 +98,14 @@ async fn one_sale_told_under_many_delivery_ids_is_booked_once(url: String) {
     world.settle().await;
 
     world.assert_in_step().await;
-    assert_snapshot!("many_ids", world.state().await);
+    snap!(world, "many_ids", world.state().await);
     world.close().await;
 }
 
 async fn webhooks_that_arrive_backwards_change_nothing(url: String) {
     let world = World::open(url).await;
     let mut told: Vec<Vec<SimDelivery>> = Vec::new();
-    for shop in [&world.tiktok, &world.woo] {
+    for shop in [&world.first, &world.second] {
         let order = sell_quietly(&world, shop);
         told.push(world.told(shop, &ShopChange::OrderCreated(order.clone())));
         for status in [Arranged, Shipped, Delivered, Completed] {
@@ -109,20 +118,17 @@ async fn webhooks_that_arrive_backwards_change_nothing(url: String) {
 
     let mut orders = Vec::new();
     for delivery in told.iter().rev().flatten() {
-        assert_eq!(world.post(delivery).await, 200);
+        assert!(is_2xx(world.post(delivery).await));
         world.settle().await;
         orders.push(world.section("orders").await);
     }
 
     // The first to come tells of the last change; nothing that comes after it takes anything back.
-    assert!(
-        orders[0].contains("completed] invoice paid sent"),
-        "{}",
-        orders[0]
-    );
-    assert!(orders.windows(2).all(|pair| pair[1].contains(&pair[0])));
+    assert!(orders[0].contains("] invoice paid sent"), "{}", orders[0]);
+    let keeps = |pair: &[String]| pair[0].lines().all(|line| pair[1].contains(line));
+    assert!(orders.windows(2).all(keeps), "{orders:?}");
     world.assert_in_step().await;
-    assert_snapshot!("backwards", world.state().await);
+    snap!(world, "backwards", world.state().await);
     world.close().await;
 }
 
@@ -131,7 +137,7 @@ async fn deliveries_that_the_way_doubles_and_delays_change_nothing(url: String) 
     let world = World::open(url).await;
     let late = Late(Duration::from_secs(86_400));
     let reordered = Reordered(Duration::from_secs(25));
-    for shop in [&world.tiktok, &world.woo] {
+    for shop in [&world.first, &world.second] {
         shop.next_deliveries(vec![Doubled, reordered, Doubled, late, reordered, Doubled]);
         let order = world.order(shop, Paid, &[("MUG", 2)]);
         for status in [Arranged, Shipped, Delivered, Completed] {
@@ -149,6 +155,6 @@ async fn deliveries_that_the_way_doubles_and_delays_change_nothing(url: String) 
 
     world.assert_in_step().await;
     assert_eq!(world.sandbox.courier().n_pending(), 0);
-    assert_snapshot!("doubled_and_late", world.state().await);
+    snap!(world, "doubled_and_late", world.state().await);
     world.close().await;
 }

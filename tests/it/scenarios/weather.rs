@@ -1,8 +1,10 @@
 //! Marketplaces that answer badly, late, or with what was true a moment ago.
 
-use super::{World, world::variant};
-use crate::support::scenarios;
-use insta::assert_snapshot;
+use super::{
+    World,
+    world::{snap, variant},
+};
+use crate::support::{everywhere, scenarios};
 use marketsink::{
     domain::{JobKind, RemoteId},
     marketplaces::simulation::SimStatus::{Arranged, Completed, Paid, Shipped, Unpaid},
@@ -23,9 +25,17 @@ scenarios!(
     after_a_storm_books_and_shops_agree,
 );
 
+everywhere!(
+    being_told_to_slow_down_costs_no_attempt,
+    answers_that_cannot_be_read_are_asked_for_again,
+    a_push_whose_answer_breaks_off_is_pushed_again,
+    readings_that_lag_behind_their_webhook_are_taken_again,
+    after_a_storm_books_and_shops_agree,
+);
+
 async fn being_told_to_slow_down_costs_no_attempt(url: String) {
     let world = World::open(url).await;
-    for shop in [&world.tiktok, &world.woo] {
+    for shop in [&world.first, &world.second] {
         let mut answers = vec![RateLimited(Some(Duration::from_secs(45))); 2];
         answers.extend([RateLimited(None); 3]);
         shop.next_answers(answers);
@@ -42,13 +52,13 @@ async fn being_told_to_slow_down_costs_no_attempt(url: String) {
         assert_eq!((job.state.as_str(), job.attempts), ("done", 1));
     }
     world.assert_in_step().await;
-    assert_snapshot!("slowed_down", world.state().await);
+    snap!(world, "slowed_down", world.state().await);
     world.close().await;
 }
 
 async fn answers_that_cannot_be_read_are_asked_for_again(url: String) {
     let world = World::open(url).await;
-    for shop in [&world.tiktok, &world.woo] {
+    for shop in [&world.first, &world.second] {
         shop.next_answers(vec![ServerError, Truncated, Dropped]);
         world.order(shop, Paid, &[("MUG", 1)]);
     }
@@ -58,15 +68,15 @@ async fn answers_that_cannot_be_read_are_asked_for_again(url: String) {
     let jobs = world.jobs(JobKind::FetchOrder).await;
     assert!(jobs.iter().any(|job| job.attempts > 1), "{jobs:?}");
     world.assert_in_step().await;
-    assert_snapshot!("unreadable_answers", world.state().await);
+    snap!(world, "unreadable_answers", world.state().await);
     world.close().await;
 }
 
 async fn a_push_whose_answer_breaks_off_is_pushed_again(url: String) {
     let world = World::open(url).await;
-    world.order(&world.tiktok, Paid, &[("MUG", 1), ("TEA-25", 2)]);
+    world.order(&world.first, Paid, &[("MUG", 1), ("TEA-25", 2)]);
     world
-        .woo
+        .second
         .next_answers(vec![Dropped, Truncated, ServerError]);
 
     world.settle().await;
@@ -74,7 +84,7 @@ async fn a_push_whose_answer_breaks_off_is_pushed_again(url: String) {
     let pushes = world.jobs(JobKind::PushStock).await;
     assert!(pushes.iter().any(|job| job.attempts > 1), "{pushes:?}");
     world.assert_in_step().await;
-    assert_snapshot!("push_again", world.state().await);
+    snap!(world, "push_again", world.state().await);
     world.close().await;
 }
 
@@ -86,7 +96,7 @@ async fn readings_that_lag_behind_their_webhook_are_taken_again(url: String) {
         ..Weather::calm()
     };
     world.sandbox.set_weather(weather);
-    for shop in [&world.tiktok, &world.woo] {
+    for shop in [&world.first, &world.second] {
         let order = world.order(shop, Unpaid, &[("MUG", 1)]);
         for status in [Paid, Arranged, Shipped, Completed] {
             world.clock.advance(Duration::from_secs(60));
@@ -105,7 +115,7 @@ async fn readings_that_lag_behind_their_webhook_are_taken_again(url: String) {
         "{errors:?}"
     );
     world.assert_in_step().await;
-    assert_snapshot!("stale_reads", world.state().await);
+    snap!(world, "stale_reads", world.state().await);
     world.close().await;
 }
 
@@ -114,7 +124,7 @@ async fn after_a_storm_books_and_shops_agree(url: String) {
     // Enough of everything: what is oversold is negative in the books and nothing in a shop.
     for sku in ["MUG", "TEA-25", "TEA-100"] {
         world.set_stock(sku, 1_000).await;
-        for shop in [&world.tiktok, &world.woo] {
+        for shop in [&world.first, &world.second] {
             let now = world.clock.now();
             let id = variant(shop, sku);
             shop.with(|s| s.edit_variant(&id, now, |v| v.quantity = 1_000));
@@ -128,7 +138,7 @@ async fn after_a_storm_books_and_shops_agree(url: String) {
         world.clock.advance(Duration::from_secs(7));
     }
     world.sandbox.set_weather(Weather::calm());
-    for shop in [&world.tiktok, &world.woo] {
+    for shop in [&world.first, &world.second] {
         // What nobody has paid for is reserved in the shop and not in the books.
         let unpaid: Vec<RemoteId> = shop.with(|s| {
             let orders = s.orders.values();

@@ -6,7 +6,7 @@
 use marketsink::{
     accounts,
     app::{App, Roles, Running, open_database},
-    catalog,
+    catalog, channels,
     clock::Clock,
     config::{Secret, Settings},
     db::Fuse,
@@ -20,7 +20,35 @@ use marketsink::{
     schedule, stock,
     sync::{Connect, Connected},
 };
-use std::{net::TcpListener, time::Duration};
+use std::{cell::Cell, net::TcpListener, time::Duration};
+
+/// The marketplace of the snapshots.
+const DEFAULT: &str = "tiktok_shop";
+
+thread_local! {
+    static UNDER_TEST: Cell<&'static str> = const { Cell::new(DEFAULT) };
+}
+
+/// Runs a scenario with another marketplace in the first shop's place.
+pub fn elsewhere(slug: &'static str, scenario: impl FnOnce()) {
+    UNDER_TEST.set(slug);
+    scenario();
+    UNDER_TEST.set(DEFAULT);
+}
+
+/// Asserts the snapshot of this name. On another marketplace than the snapshot's, ids and words differ: there
+/// the books must be the same.
+macro_rules! snap {
+    ($world:expr, $name:literal, $state:expr $(,)?) => {
+        match $world.elsewhere() {
+            None => insta::assert_snapshot!($name, $state),
+            Some(_) => {
+                $crate::scenarios::books::assert_same(module_path!(), $name, &$state);
+            }
+        }
+    };
+}
+pub(crate) use snap;
 
 /// 2026-11-23 02:20:00 UTC, a quiet morning in Jakarta.
 pub const START: Timestamp = Timestamp::from_secs(1_795_400_400);
@@ -32,8 +60,10 @@ pub struct World {
     pub running: Running,
     pub sandbox: Sandbox,
     pub clock: Clock,
-    pub tiktok: SimShop,
-    pub woo: SimShop,
+    /// The shop on the marketplace that the scenario is about.
+    pub first: SimShop,
+    /// Another shop of the merchant, on another marketplace.
+    pub second: SimShop,
     pub merchant: MerchantId,
     pub outlet: OutletId,
     /// Blown, it keeps marketsink from writing, as if the process were dead.
@@ -55,16 +85,18 @@ impl World {
     pub async fn unconnected(url: String) -> Self {
         let clock = Clock::standing(START);
         let sandbox = Sandbox::new(clock.clone(), Weather::calm(), 1);
-        let tiktok = sandbox
-            .open(find("tiktok_shop").unwrap(), 1, "Toko Contoh")
-            .await;
-        let woo = sandbox
-            .open(find("woocommerce").unwrap(), 2, "Kedai Contoh")
-            .await;
-        let (tiktok, woo) = (tiktok.unwrap(), woo.unwrap());
+        let slug = UNDER_TEST.get();
+        let other = if slug == "woocommerce" {
+            DEFAULT
+        } else {
+            "woocommerce"
+        };
+        let first = sandbox.open(find(slug).unwrap(), 1, "Toko Contoh").await;
+        let second = sandbox.open(find(other).unwrap(), 2, "Kedai Contoh").await;
+        let (first, second) = (first.unwrap(), second.unwrap());
         let fuse = Fuse::default();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let running = run(settings(url, &tiktok), &clock, &fuse, &socket).await;
+        let running = run(settings(url, [&first, &second]), &clock, &fuse, &socket).await;
         let tx = running.app.db.write_tx().await.unwrap();
         let merchant = accounts::open_merchant(&tx, "default", "Asia/Jakarta", START)
             .await
@@ -77,8 +109,8 @@ impl World {
             running,
             sandbox,
             clock,
-            tiktok,
-            woo,
+            first,
+            second,
             merchant,
             outlet,
             fuse,
@@ -114,7 +146,7 @@ impl World {
     }
 
     pub async fn stock_shops(&self) {
-        for shop in [&self.tiktok, &self.woo] {
+        for shop in [&self.first, &self.second] {
             let now = self.clock.now();
             shop.with(|shop| {
                 shop.add_product("Mug", &[("", Some("MUG"), 5_500_000, OPENING)], now);
@@ -144,8 +176,8 @@ impl World {
     }
 
     pub async fn connect_all(&self) {
-        self.connect(&self.tiktok).await;
-        self.connect(&self.woo).await;
+        self.connect(&self.first).await;
+        self.connect(&self.second).await;
     }
 
     pub async fn connect(&self, shop: &SimShop) -> Vec<Connected> {
@@ -162,8 +194,25 @@ impl World {
         let connected = self.running.app.sync.connect(connect).await.unwrap();
         for one in &connected {
             assert!(one.webhooks.is_ok(), "{:?}", one.webhooks);
+            self.switch_on(shop, one).await;
         }
         connected
+    }
+
+    /// What a person does in the marketplace's console after connecting.
+    async fn switch_on(&self, shop: &SimShop, connected: &Connected) {
+        let app = &self.running.app;
+        let (id, now) = (connected.channels[0].id, self.clock.now());
+        let keys = channels::secrets_of_connection(app.db.read(), &app.sealer, id, now).await;
+        let keys = keys.unwrap().keys;
+        let secret = keys.first().map_or("", |key| key.secret.as_str());
+        shop.switch_on(&connected.webhook_url, secret);
+    }
+
+    /// The marketplace that this run is about, when it is not the one of the snapshots.
+    #[expect(clippy::unused_self, reason = "it reads as the world's own")]
+    pub fn elsewhere(&self) -> Option<&'static str> {
+        Some(UNDER_TEST.get()).filter(|slug| *slug != DEFAULT)
     }
 
     /// Where marketsink listens.
@@ -219,6 +268,12 @@ impl World {
             .expect("the shop has it in stock")
     }
 
+    /// Tokopedia on TikTok Shop; elsewhere the marketplace itself.
+    pub fn other_platform(&self) -> &'static str {
+        let platforms = self.first.marketplace().limits().platforms;
+        platforms.last().expect("it has one").slug
+    }
+
     /// What a shop shows buyers of a SKU.
     #[expect(clippy::unused_self, reason = "it reads as the world's own")]
     pub fn shown(&self, shop: &SimShop, sku: &str) -> i64 {
@@ -243,8 +298,9 @@ impl World {
     pub async fn assert_in_step(&self) {
         for sku in ["MUG", "TEA-25", "TEA-100"] {
             let books = self.available(sku).await;
-            assert_eq!(self.shown(&self.tiktok, sku), books, "{sku} at TikTok Shop");
-            assert_eq!(self.shown(&self.woo, sku), books, "{sku} at WooCommerce");
+            for shop in [&self.first, &self.second] {
+                assert_eq!(self.shown(shop, sku), books, "{sku} at {}", shop.name());
+            }
         }
     }
 
@@ -273,7 +329,7 @@ async fn run(settings: Settings, clock: &Clock, fuse: &Fuse, socket: &TcpListene
     app.unwrap().start_on(socket, Roles::INGEST).unwrap()
 }
 
-fn settings(url: String, tiktok: &SimShop) -> Settings {
+fn settings(url: String, shops: [&SimShop; 2]) -> Settings {
     let mut settings = Settings::default();
     settings.database.url = url;
     settings.database.allow_undurable = true;
@@ -282,6 +338,8 @@ fn settings(url: String, tiktok: &SimShop) -> Settings {
     settings.sync.allow_private_hosts = true;
     settings.sync.timeout = Duration::from_secs(5);
     settings.secrets.key = Some(Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="));
-    tiktok.set_up(&mut settings.apps);
+    for shop in shops {
+        shop.set_up(&mut settings.apps);
+    }
     settings
 }

@@ -53,6 +53,32 @@ macro_rules! scenarios {
 }
 pub(crate) use scenarios;
 
+/// Runs scenarios, made by `scenarios!`, on every other marketplace as well: the same script, and at its end the
+/// same books. On SQLite only; what PostgreSQL does differently does not depend on the marketplace.
+macro_rules! everywhere {
+    ($($name:ident),+ $(,)?) => {
+        crate::support::database::everywhere!(@ woocommerce: $($name),+);
+    };
+    (@ $($slug:ident)+: $($name:ident),+) => {
+        mod elsewhere {
+            crate::support::database::everywhere!(@@ ($($slug)+) ($($name)+));
+        }
+    };
+    (@@ ($slug:ident $($slugs:ident)*) ($($name:ident)+)) => {
+        mod $slug {
+            $(#[test]
+            fn $name() {
+                crate::scenarios::elsewhere(stringify!($slug), || {
+                    crate::support::database::at_sqlite(super::super::$name);
+                });
+            })+
+        }
+        crate::support::database::everywhere!(@@ ($($slugs)*) ($($name)+));
+    };
+    (@@ () ($($name:ident)+)) => {};
+}
+pub(crate) use everywhere;
+
 pub fn on_sqlite<F: Future<Output = ()>>(body: impl FnOnce(Db) -> F) {
     at_sqlite(|url| async { body(fresh(url).await).await });
 }

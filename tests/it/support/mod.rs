@@ -3,4 +3,4 @@
 pub mod builders;
 pub mod database;
 
-pub(crate) use database::{databases, scenarios};
+pub(crate) use database::{databases, everywhere, scenarios};

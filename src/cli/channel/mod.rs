@@ -1,0 +1,117 @@
+//! `channel`: connected shops.
+
+mod add;
+mod change;
+mod show;
+mod test;
+
+use super::{
+    context::Context,
+    output::{Table, dash, say_json},
+};
+use crate::channels::{self, Channel};
+use crate::marketplaces::{self, Marketplace};
+use add::AddArgs;
+use anyhow::anyhow;
+use change::{RemoveArgs, SettingsArgs};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use show::ShowArgs;
+use std::process::ExitCode;
+use test::TestArgs;
+
+/// Connected shops: add, list, show, test, change, remove
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  marketsink channel list\n  marketsink help channel add")]
+pub enum ChannelCommand {
+    Add(AddArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Test(TestArgs),
+    Settings(SettingsArgs),
+    Remove(RemoveArgs),
+}
+
+/// Lists the merchant's channels
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  marketsink channel list\n  marketsink channel list --all --json"
+)]
+pub struct ListArgs {
+    /// Removed ones as well
+    #[arg(long)]
+    all: bool,
+}
+
+pub async fn run(context: &Context, command: ChannelCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ChannelCommand::Add(args) => add::add(context, args).await?,
+        ChannelCommand::List(args) => list(context, &args).await?,
+        ChannelCommand::Show(args) => show::show(context, &args).await?,
+        ChannelCommand::Test(args) => return test::test(context, &args).await,
+        ChannelCommand::Settings(args) => change::settings(context, args).await?,
+        ChannelCommand::Remove(args) => change::remove(context, &args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn find_marketplace(slug: &str) -> anyhow::Result<&'static dyn Marketplace> {
+    marketplaces::find(slug).ok_or_else(|| {
+        let known: Vec<_> = marketplaces::all().iter().map(|m| m.slug()).collect();
+        anyhow!(
+            "no marketplace is called `{slug}`; there are {}",
+            known.join(" and ")
+        )
+    })
+}
+
+fn platform(channel: &Channel) -> &str {
+    marketplaces::platform_name(&channel.platform)
+}
+
+fn channel_json(channel: &Channel) -> Value {
+    json!({
+        "id": channel.id,
+        "name": channel.name,
+        "marketplace": channel.marketplace.slug(),
+        "platform": channel.platform,
+        "shop": channel.remote_id,
+        "connection": channel.connection(),
+        "outlet": channel.outlet,
+        "base_url": channel.base_url,
+        "state": channel.state,
+        "state_reason": channel.state_reason,
+        "settings": channel.settings,
+    })
+}
+
+async fn list(context: &Context, args: &ListArgs) -> anyhow::Result<()> {
+    let session = context.session().await?;
+    let found = channels::list(&session.app.db, session.merchant, args.all).await?;
+    if context.json {
+        let found: Vec<Value> = found.iter().map(channel_json).collect();
+        say_json(&found)?;
+    } else {
+        let mut table = Table::new(&["id", "platform", "name", "shop", "state", "note"]);
+        for channel in &found {
+            table.row([
+                channel.id.to_string(),
+                platform(channel).to_owned(),
+                channel.name.clone(),
+                channel.remote_id.to_string(),
+                channel.state.as_str().to_owned(),
+                note(channel),
+            ]);
+        }
+        table.say("no shop is connected; `marketsink help channel add` tells how");
+    }
+    session.close().await
+}
+
+fn note(channel: &Channel) -> String {
+    match (&channel.state_reason, channel.parent) {
+        (Some(reason), _) => reason.clone(),
+        (None, Some(parent)) => format!("through channel {parent}"),
+        (None, None) => dash(),
+    }
+}
