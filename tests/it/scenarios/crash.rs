@@ -62,7 +62,7 @@ mod elsewhere {
         };
     }
 
-    marketplaces!(woocommerce);
+    marketplaces!(woocommerce, shopify);
 }
 
 /// The books at the end, and whether the fuse blew.
