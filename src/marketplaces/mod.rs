@@ -115,7 +115,7 @@ pub trait Marketplace: Send + Sync {
         Err(MarketplaceError::no_consent(self.name()))
     }
 
-    /// Which shops these credentials open. The first call after connecting; proves that they work.
+    /// Which shops these credentials open. The first call when connecting; proves that they work.
     async fn shops(&self, access: &Access) -> Result<Vec<ShopIdentity>>;
     async fn orders(&self, access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>>;
     /// Orders as they are now, up to `limits().order_batch` ids. Unknown ids are left out.
