@@ -84,18 +84,29 @@ static LIMITS: Limits = Limits {
 #[derive(Debug, Clone, Copy)]
 pub struct Shopify;
 
+impl Shopify {
+    /// Deletes the subscriptions that our app has made in this shop for `address`, and tells in words which
+    /// those were. Repeatable.
+    ///
+    /// # Errors
+    /// When Shopify does not answer, or refuses.
+    pub async fn unsubscribe(&self, access: &Access, address: &str) -> Result<Vec<String>> {
+        client::unsubscribe(access, address).await
+    }
+}
+
 static CONNECTING: Connecting = Connecting {
     app: &["client_id", "client_secret"],
     app_besides: &["previous_client_secret", "api_version"],
     address: ShopAddress::Own("https://example.myshopify.com"),
     secrets: &[
-        Handed::needed(
+        Handed::optional(
             "access_token",
-            "the answer to the app's authorization, or the custom app's page in the Dev Dashboard",
+            "the answer to the app's authorization; an app of the store's own gets one by its credentials alone",
         ),
         Handed::optional(
             "refresh_token",
-            "the same answer; without one the app's own credentials renew",
+            "the same answer; without one the app's credentials renew",
         ),
         Handed::optional(
             "webhook_secret",

@@ -23,8 +23,8 @@ use crate::marketplaces::{
     },
 };
 use changes::{
-    bulk_file, bulk_operation, create_hook, hooks, run_bulk, set_prices, set_quantities,
-    update_hook,
+    bulk_file, bulk_operation, create_hook, delete_hook, hooks, run_bulk, set_prices,
+    set_quantities, update_hook,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -328,6 +328,7 @@ fn resolve(shop: &mut Shop, request: &SimRequest, field: &Field, now: Timestamp)
         "webhookSubscriptions" => hooks(shop),
         "webhookSubscriptionCreate" => create_hook(shop, field),
         "webhookSubscriptionUpdate" => update_hook(shop, field),
+        "webhookSubscriptionDelete" => delete_hook(shop, field),
         "inventorySetQuantities" => set_quantities(shop, field, now)?,
         "productVariantsBulkUpdate" => set_prices(shop, field, now),
         other => return Err(("undefinedField", format!("Field '{other}' doesn't exist"))),

@@ -61,6 +61,15 @@ pub(super) fn enum_of(topic: &str) -> String {
     topic.replace('/', "_").to_ascii_uppercase()
 }
 
+/// `orders/create`, of the name that the API has for it: resources of two words keep their `_`.
+pub(super) fn topic_of(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let known = TOPICS
+        .into_iter()
+        .find(|topic| topic.replace('/', "_") == name);
+    known.map_or(name, str::to_owned)
+}
+
 pub(super) fn claimed_channel(raw: &RawDelivery) -> Option<RemoteId> {
     let shop = raw.header("x-shopify-shop-domain")?.to_ascii_lowercase();
     (!shop.is_empty()).then(|| shop.into())

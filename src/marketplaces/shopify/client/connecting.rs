@@ -1,6 +1,6 @@
 //! Connecting: the merchant's consent, tokens, and the webhooks that a shop sends us.
 
-use super::{HOOK_CREATE, HOOK_LIST, HOOK_UPDATE, ask, nodes, rows_of, send};
+use super::{HOOK_CREATE, HOOK_DELETE, HOOK_LIST, HOOK_UPDATE, ask, nodes, rows_of, send};
 use crate::domain::Timestamp;
 use crate::marketplaces::{
     Access, Consent, ConsentAnswer, ConsentQuestion, MarketplaceError, Result, Subscribed,
@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// What the app may do, for the page on which the merchant consents.
 const SCOPES: &str =
@@ -52,12 +52,18 @@ impl Hook {
 
 /// Our app's subscriptions in this shop to the topics that we live on.
 async fn hooks(access: &Access) -> Result<Vec<Hook>> {
+    let rows = hook_rows(access).await?;
+    Ok(rows.iter().filter_map(Hook::read).collect())
+}
+
+/// All subscriptions that our app has made in this shop.
+async fn hook_rows(access: &Access) -> Result<Vec<Value>> {
     let mut after = Value::Null;
     let mut hooks = Vec::new();
     loop {
         let data = ask(access, HOOK_LIST, json!({ "after": after })).await?;
         let list = &data["webhookSubscriptions"];
-        hooks.extend(nodes(list).iter().filter_map(Hook::read));
+        hooks.extend(nodes(list).iter().cloned());
         let cursor = list["pageInfo"]["endCursor"].clone();
         if list["pageInfo"]["hasNextPage"] != true || cursor == after {
             return Ok(hooks);
@@ -125,6 +131,27 @@ pub async fn subscriptions(access: &Access, address: &str) -> Result<Vec<Subscri
     Ok(webhook::TOPICS.into_iter().map(state).collect())
 }
 
+/// Deletes what our app has made for this address, whatever its topic. What a merchant has made by hand and
+/// what the app's own configuration says is not listed, and stays.
+pub async fn unsubscribe(access: &Access, address: &str) -> Result<Vec<String>> {
+    let rows = hook_rows(access).await?;
+    let mut changed = Vec::new();
+    for row in rows.iter().filter(|row| row["uri"] == address) {
+        let data = ask(access, HOOK_DELETE, json!({ "id": row["id"] })).await?;
+        let payload = &data["webhookSubscriptionDelete"];
+        let topic = webhook::topic_of(row["topic"].as_str().unwrap_or_default());
+        if payload["deletedWebhookSubscriptionId"].is_string() {
+            changed.push(format!("{topic} is no longer sent"));
+        } else if let Some(error) = UserError::all(payload).first()
+            // With a wrong id it is gone already.
+            && error.field != ["id"]
+        {
+            return Err(refused(&topic, &error.message));
+        }
+    }
+    Ok(changed)
+}
+
 /// The answer of the token endpoint.
 #[derive(Deserialize)]
 struct TokenAnswer {
@@ -135,8 +162,9 @@ struct TokenAnswer {
     refresh_token_expires_in: Option<u64>,
 }
 
-/// A grant, with the app's own credentials.
+/// A grant, with the app's own credentials: they are shown to Shopify alone.
 async fn grant(access: &Access, mut body: Value, now: Timestamp) -> Result<Tokens> {
+    shop_host(&access.auth)?;
     for name in ["client_id", "client_secret"] {
         body[name] = access.secrets.need(SLUG, name)?.into();
     }
@@ -198,12 +226,17 @@ fn is_shop(host: &str) -> bool {
     })
 }
 
-/// The shop's host; `None` for an address without a name, which only the sandbox has: others are refused
-/// where addresses are taken in.
-fn shop_host(access: &Access) -> Result<Option<&str>> {
-    match access.consent.host() {
-        Some(url::Host::Domain(host)) if is_shop(host) => Ok(Some(host)),
-        Some(url::Host::Ipv4(_) | url::Host::Ipv6(_)) => Ok(None),
+/// The shop's host; `None` for this machine, where only the sandbox is: elsewhere such addresses are refused
+/// before anything is sent.
+///
+/// # Errors
+/// When the address is not a shop's at Shopify, or not encrypted: somebody typed it in, and our app's secret
+/// must not be had by typing.
+pub fn shop_host(address: &Url) -> Result<Option<&str>> {
+    match address.host() {
+        Some(Host::Domain(host)) if is_shop(host) && address.scheme() == "https" => Ok(Some(host)),
+        Some(Host::Ipv4(ip)) if ip.is_loopback() => Ok(None),
+        Some(Host::Ipv6(ip)) if ip.is_loopback() => Ok(None),
         _ => Err(refused(
             "no_shop",
             "the address must be the shop's own, such as https://example.myshopify.com",
@@ -212,7 +245,7 @@ fn shop_host(access: &Access) -> Result<Option<&str>> {
 }
 
 pub fn consent_page(access: &Access, question: &ConsentQuestion) -> Result<Url> {
-    shop_host(access)?;
+    shop_host(&access.consent)?;
     let mut url = access.consent.clone();
     url.set_path("/admin/oauth/authorize");
     url.query_pairs_mut()
@@ -238,7 +271,7 @@ pub async fn consent(access: &Access, answer: &ConsentAnswer, now: Timestamp) ->
         return Err(forged("its time is too far from our clock"));
     }
     let shop = answer.get("shop").unwrap_or_default().to_ascii_lowercase();
-    if !is_shop(&shop) || shop_host(access)?.is_some_and(|host| host != shop) {
+    if !is_shop(&shop) || shop_host(&access.consent)?.is_some_and(|host| host != shop) {
         return Err(forged("it is about another shop"));
     }
     let code = answer

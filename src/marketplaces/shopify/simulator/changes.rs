@@ -242,6 +242,19 @@ pub fn update_hook(shop: &mut Shop, field: &Field) -> Value {
     json!({"webhookSubscription": {"id": field.text("id")}, "userErrors": []})
 }
 
+pub fn delete_hook(shop: &mut Shop, field: &Field) -> Value {
+    let id = field.text("id");
+    let n_before = shop.subscriptions.len();
+    let gid_of = |hook: &Subscription| gid("WebhookSubscription", &hook.id.to_string());
+    shop.subscriptions
+        .retain(|hook| !hook.secret.is_empty() || Some(gid_of(hook).as_str()) != id);
+    if shop.subscriptions.len() < n_before {
+        return json!({"deletedWebhookSubscriptionId": id, "userErrors": []});
+    }
+    let error = json!({"field": ["id"], "message": "Webhook subscription does not exist"});
+    json!({"deletedWebhookSubscriptionId": null, "userErrors": [error]})
+}
+
 /// Begins an operation. Its file shows the shop as it is now.
 pub fn run_bulk(shop: &mut Shop, field: &Field, now: Timestamp) -> Result<Value, Refusal> {
     let wrong = |text| ("BAD_REQUEST", text);

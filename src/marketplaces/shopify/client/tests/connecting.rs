@@ -176,6 +176,66 @@ async fn subscriptions_of_others_are_left_alone_and_narrow_ones_are_widened() {
 }
 
 #[tokio::test]
+async fn what_was_made_for_an_address_is_deleted_and_nothing_else() {
+    let (shop, access) = town(1, 1).await;
+    let (here, there) = (
+        "https://hooks.example.com/s",
+        "https://hooks.example.com/s/x",
+    );
+    subscribe(&access, here).await.unwrap();
+    subscribe(&access, there).await.unwrap();
+    let by_hand = Subscription {
+        id: 1,
+        topic: "orders/paid".to_owned(),
+        address: here.to_owned(),
+        secret: "store-level".to_owned(),
+        is_active: true,
+        failures: 0,
+    };
+    shop.lock().unwrap().subscriptions.push(by_hand);
+
+    let changed = Shopify.unsubscribe(&access, here).await.unwrap();
+    let again = Shopify.unsubscribe(&access, here).await.unwrap();
+
+    assert_eq!((changed.len(), again.len()), (12, 0));
+    assert_eq!(changed[0], "orders/create is no longer sent");
+    let left = shop.lock().unwrap().subscriptions.clone();
+    let n_at = |address| left.iter().filter(|hook| hook.address == address).count();
+    assert_eq!((n_at(here), n_at(there)), (1, 12));
+}
+
+#[tokio::test]
+async fn neither_token_nor_the_apps_secret_is_shown_to_anyone_but_shopify() {
+    let (_shop, access) = town(1, 1).await;
+    // All of these would lead to the simulator, or nowhere.
+    let port = access.api.port().unwrap();
+    for stranger in [
+        format!("http://localhost:{port}"),
+        format!("http://kopi.myshopify.com:{port}"),
+        "https://kopi.example.com".to_owned(),
+        "https://203.0.113.7".to_owned(),
+        "https://[2001:db8::7]".to_owned(),
+    ] {
+        let address: Url = stranger.parse().unwrap();
+        let access = Access {
+            api: address.clone(),
+            auth: address,
+            ..access.clone()
+        };
+        let errors = [
+            shops(&access).await.unwrap_err(),
+            refresh(&access).await.unwrap_err(),
+        ];
+        // Whoever is asked and does not answer is not available.
+        for error in errors {
+            let is_no_shop =
+                matches!(&error, MarketplaceError::Refused { code, .. } if code == "no_shop");
+            assert!(is_no_shop, "{stranger}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_deed_is_told_under_several_topics_and_as_little_as_was_asked_for() {
     let (shop, access) = town(1, 1).await;
     subscribe(&access, "https://hooks.example.com/webhooks/shopify")
