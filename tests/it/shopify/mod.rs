@@ -6,11 +6,12 @@ use entity::{channels, jobs, listings, orders, scans};
 use marketsink::{
     accounts,
     app::{App, Roles, Running, open_database},
+    channels::credentials,
     clock::Clock,
     config::{Secret, Settings},
     domain::{MerchantId, OutletId, ScanKind, ScanMethod, Source, Timestamp, Work},
     marketplaces::{
-        find,
+        Secrets, find,
         simulation::{NewLine, SimStatus, Subscription},
     },
     queue::{self, NewJob},
@@ -24,6 +25,7 @@ scenarios!(
     a_scan_waits_for_its_bulk_operation_and_counts_no_failure,
     three_deliveries_of_one_deed_record_one_order,
     a_subscription_that_was_made_by_hand_is_believed_at_the_channels_own_address,
+    an_app_of_the_stores_own_needs_no_token_to_begin_with,
 );
 
 const START: Timestamp = Timestamp::from_secs(1_795_400_400);
@@ -75,13 +77,17 @@ impl Town {
         if let Some(secret) = webhook_secret {
             secrets.set("webhook_secret", secret);
         }
+        self.connect_with(secrets).await
+    }
+
+    async fn connect_with(&self, secrets: Secrets) -> channels::Model {
         let connect = Connect {
             merchant: self.merchant,
             outlet: self.outlet,
             marketplace: self.shop.marketplace(),
             base_url: self.shop.base_url(),
             secrets,
-            expires_at: self.shop.with(|shop| shop.token_expires_at),
+            expires_at: None,
             name: None,
             public_url: self.address(),
         };
@@ -268,5 +274,22 @@ async fn a_subscription_that_was_made_by_hand_is_believed_at_the_channels_own_ad
     // The app's own address knows the app's secret alone.
     assert_eq!((ledger.accepted, ledger.refused), (1, 1), "{ledger:?}");
     assert_eq!(town.orders().await.len(), 1);
+    town.close().await;
+}
+
+async fn an_app_of_the_stores_own_needs_no_token_to_begin_with(url: String) {
+    let town = Town::open(url, 3).await;
+
+    let channel = town.connect_with(Secrets::default()).await;
+    town.settle().await;
+    let app = &town.running.app;
+    let id = marketsink::domain::ChannelId(channel.id);
+    let stored = credentials(app.db.read(), &app.sealer, id).await.unwrap();
+
+    assert_eq!(channel.state, "active");
+    assert_eq!(town.last_scan().await.listings, 3);
+    // What the app's own credentials give lives for a day, and that is known from the start.
+    let a_day = START + Duration::from_secs(86_400);
+    assert_eq!(stored.unwrap().expires_at, Some(a_day));
     town.close().await;
 }
