@@ -19,6 +19,7 @@ pub mod lazada;
 pub mod limits;
 pub mod query;
 pub mod shopee;
+pub mod shopify;
 pub mod simulation;
 pub mod standard_webhooks;
 pub mod tiktok_shop;
@@ -121,7 +122,7 @@ pub trait Marketplace: Send + Sync {
         Err(MarketplaceError::no_consent(self.name()))
     }
 
-    /// Which shops these credentials open. The first call after connecting; proves that they work.
+    /// Which shops these credentials open. The first call when connecting; proves that they work.
     async fn shops(&self, access: &Access) -> Result<Vec<ShopIdentity>>;
     async fn orders(&self, access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>>;
     /// Orders as they are now, up to `limits().order_batch` ids. Unknown ids are left out.
@@ -175,6 +176,7 @@ pub fn all() -> &'static [&'static dyn Marketplace] {
         &tiktok_shop::TikTokShop,
         &shopee::Shopee,
         &lazada::Lazada,
+        &shopify::Shopify,
         &woocommerce::WooCommerce,
         &standard_webhooks::StandardWebhooks,
     ]

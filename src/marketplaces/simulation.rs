@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub mod bridge;
+pub mod graphql;
 #[cfg(test)]
 pub mod loopback;
 mod paging;

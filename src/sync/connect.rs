@@ -53,17 +53,11 @@ impl Sync {
     ///
     /// # Errors
     /// When the address is not allowed, the credentials open no shop, or another merchant has it.
-    pub async fn connect(&self, connect: Connect) -> Result<Vec<Connected>, SyncError> {
+    pub async fn connect(&self, mut connect: Connect) -> Result<Vec<Connected>, SyncError> {
         if let Some(base) = &connect.base_url {
             self.check_base_url(base)?;
         }
-        let access = self.access_with(
-            connect.marketplace,
-            connect.base_url.as_deref(),
-            &connect.secrets,
-        )?;
-        let shops = connect.marketplace.shops(&access).await;
-        let shops = shops.map_err(SyncError::NotConnected)?;
+        let shops = self.opened_by(&mut connect).await?;
         if shops.is_empty() {
             return Err(SyncError::NoShop);
         }
@@ -73,6 +67,30 @@ impl Sync {
         }
         self.shared.queue.wake();
         Ok(connected)
+    }
+
+    /// Which shops the credentials open. Tokens that live for an hour are dead when a person has copied them,
+    /// and where an app's own credentials give one, nothing was copied: then a new one is asked for, once.
+    async fn opened_by(&self, connect: &mut Connect) -> Result<Vec<ShopIdentity>, SyncError> {
+        let marketplace = connect.marketplace;
+        let access_by = |connect: &Connect| {
+            self.access_with(marketplace, connect.base_url.as_deref(), &connect.secrets)
+        };
+        let access = access_by(connect)?;
+        let dead = match marketplace.shops(&access).await {
+            Err(error @ MarketplaceError::TokenExpired { .. }) => error,
+            answer => return answer.map_err(SyncError::NotConnected),
+        };
+        let renewed = marketplace.refresh(&access, self.shared.clock.now()).await;
+        let Some(tokens) = renewed.map_err(SyncError::NotConnected)? else {
+            return Err(SyncError::NotConnected(dead));
+        };
+        for (name, value) in &tokens.secrets {
+            connect.secrets.set(name, value);
+        }
+        connect.expires_at = tokens.expires_at;
+        let shops = marketplace.shops(&access_by(connect)?).await;
+        shops.map_err(SyncError::NotConnected)
     }
 
     fn check_base_url(&self, base: &str) -> Result<(), SyncError> {

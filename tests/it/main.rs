@@ -13,4 +13,5 @@ mod queue;
 mod sandbox;
 mod scenarios;
 mod schedule;
+mod shopify;
 mod support;

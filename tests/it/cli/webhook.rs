@@ -6,10 +6,11 @@ use serde_json::Value;
 use std::{fs, path::Path};
 
 /// A recorded delivery of each marketplace that was signed rightly and means something.
-const RECORDED: [(&str, &str); 5] = [
+const RECORDED: [(&str, &str); 6] = [
     ("tiktok_shop", "order_status"),
     ("shopee", "order_ready"),
     ("lazada", "order_ready_to_ship"),
+    ("shopify", "orders_paid"),
     ("woocommerce", "order_updated"),
     ("standard_webhooks", "order_updated"),
 ];
@@ -75,13 +76,13 @@ impl Recorded {
 }
 
 fn is_signature(header: &str) -> bool {
-    [
+    let names = [
         "authorization",
+        "x-shopify-hmac-sha256",
         "x-wc-webhook-signature",
         "webhook-signature",
-    ]
-    .iter()
-    .any(|name| header.starts_with(name))
+    ];
+    names.iter().any(|name| header.starts_with(name))
 }
 
 #[test]

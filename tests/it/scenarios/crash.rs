@@ -62,7 +62,7 @@ mod elsewhere {
         };
     }
 
-    marketplaces!(shopee, lazada, woocommerce, standard_webhooks);
+    marketplaces!(shopee, lazada, shopify, woocommerce, standard_webhooks);
 }
 
 /// The books at the end, and whether the fuse blew.
