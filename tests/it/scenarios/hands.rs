@@ -144,6 +144,22 @@ impl World {
         deliveries::Entity::find().count(db).await.unwrap()
     }
 
+    /// Stored deliveries that somebody sent because something happened: neither trials of the address nor those
+    /// that we fetched because they were missed.
+    pub async fn n_genuine(&self) -> u64 {
+        let db = self.running.app.db.read();
+        let by_us = "%x-marketsink-came-by%";
+        let genuine = deliveries::Entity::find()
+            .filter(deliveries::Column::Verdict.ne("ignored"))
+            .filter(deliveries::Column::Headers.not_like(by_us));
+        genuine.count(db).await.unwrap()
+    }
+
+    /// Deliveries that were acknowledged because they were stored already.
+    pub fn n_duplicates(&self) -> u64 {
+        self.duplicates_before + self.running.app.inbox.tally().duplicates
+    }
+
     /// One section of the state, such as `orders`.
     pub async fn section(&self, name: &str) -> String {
         section(&self.state().await, name)

@@ -68,6 +68,8 @@ pub struct World {
     pub outlet: OutletId,
     /// Blown, it keeps marketsink from writing, as if the process were dead.
     pub fuse: Fuse,
+    /// Duplicates that earlier processes acknowledged.
+    pub duplicates_before: u64,
     /// Held over a restart, so that marketplaces find us where we were and nobody takes the address meanwhile.
     socket: TcpListener,
 }
@@ -117,6 +119,7 @@ impl World {
             merchant,
             outlet,
             fuse,
+            duplicates_before: 0,
             socket,
         }
     }
@@ -131,6 +134,7 @@ impl World {
     pub async fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.running.app.settings.clone();
         let address = self.running.address;
+        let duplicates_before = self.n_duplicates();
         self.running.stop().await.unwrap();
         change(&mut settings);
         self.fuse.mend();
@@ -139,7 +143,11 @@ impl World {
             running.address, address,
             "marketplaces find us where we were"
         );
-        Self { running, ..self }
+        Self {
+            running,
+            duplicates_before,
+            ..self
+        }
     }
 
     /// Ends the servers.
