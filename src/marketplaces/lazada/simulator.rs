@@ -8,6 +8,8 @@
 //!
 //! Left out on purpose: packages, returns, several warehouses, campaigns, and buyers.
 
+mod pages;
+
 use super::SLUG;
 use super::mapping::major;
 use super::webhook::{notifications, word_items, word_order};
@@ -19,10 +21,10 @@ use crate::marketplaces::{
         Simulator, Subscription, hmac_sha256,
     },
 };
-use chrono::DateTime;
+use pages::{day, is_within, page};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 
 /// Invented, and the same for all shops: they belong to the app.
@@ -328,51 +330,24 @@ fn number(id: &RemoteId) -> Option<u64> {
     id.as_str().parse().ok()
 }
 
-/// A date of a question: with an offset, which a raw `+` would have lost.
-fn day(pairs: &Pairs, name: &str) -> Result<Option<i64>, Refusal> {
-    let Some(text) = pairs.get(name) else {
-        return Ok(None);
-    };
-    let at = DateTime::parse_from_rfc3339(text)
-        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z"));
-    let wrong = |_| refuse("17", "E017: Invalid Date Format");
-    at.map(|at| Some(at.timestamp())).map_err(wrong)
-}
-
-/// Both bounds belong to the window.
-fn is_within(after: Option<i64>, before: Option<i64>, at: Timestamp) -> bool {
-    after.is_none_or(|after| after <= at.secs()) && before.is_none_or(|before| at.secs() <= before)
-}
-
-/// The rows from `offset` on, `limit` of them, up to the largest allowed of both.
-fn page(
-    pairs: &Pairs,
-    rows: impl Iterator<Item = Value>,
-    [last_offset, most]: [usize; 2],
-) -> Result<Vec<Value>, Refusal> {
-    let param = |name: &str, range: RangeInclusive<usize>| {
-        let number = pairs.get(name)?.parse().ok()?;
-        range.contains(&number).then_some(number)
-    };
-    let offset = param("offset", 0..=last_offset);
-    let offset = offset.ok_or_else(|| refuse("14", "E014: Invalid Offset"))?;
-    let limit = param("limit", 1..=most).ok_or_else(|| refuse("19", "E019: Invalid Limit"))?;
-    Ok(rows.skip(offset).take(limit).collect())
-}
-
 fn list_orders(shop: &Shop, pairs: &Pairs, now: Timestamp) -> Answer {
     let (after, before) = (day(pairs, "update_after")?, day(pairs, "update_before")?);
     if after.is_none() {
         return Err(refuse("MissingParameter", "created_after or update_after"));
     }
     let param = |name: &str| pairs.get(name).map(String::as_str);
-    if param("sort_by") != Some("updated_at") {
-        return Err(refuse("74", "E074: Invalid sort order"));
-    }
+    let by_creation = match param("sort_by") {
+        Some("updated_at") => false,
+        None | Some("created_at") => true,
+        Some(_) => return Err(refuse("74", "E074: Invalid sort order")),
+    };
     let shown = shop.orders.values().map(|order| order.as_shown(now));
     let shown = shown.filter(|order| is_within(after, before, order.updated_at));
     let mut orders: Vec<_> = shown.collect();
-    orders.sort_by_key(|order| (order.updated_at, &order.id));
+    orders.sort_by_key(|order| match by_creation {
+        true => (order.placed_at, &order.id),
+        false => (order.updated_at, &order.id),
+    });
     if param("sort_direction") != Some("ASC") {
         orders.reverse();
     }
