@@ -33,7 +33,7 @@ pub use store::{
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 
 use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
-use crate::marketplaces::{self, Marketplace};
+use crate::marketplaces::{self, Marketplace, ShopAddress};
 use entity::channels;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
@@ -146,6 +146,15 @@ impl Channel {
 
     pub fn is_active(&self) -> bool {
         self.state == ChannelState::Active
+    }
+
+    /// False for a shop that lives by its webhooks alone.
+    pub fn has_api(&self) -> bool {
+        let may_have_none = matches!(
+            self.marketplace.connecting().address,
+            ShopAddress::Optional(_)
+        );
+        self.base_url.is_some() || !may_have_none
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::domain::ChannelId;
 use crate::inbox::{self, DeliveryFilter, Verdict};
+use crate::marketplaces::{self, RawDelivery};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use entity::{deliveries, events};
@@ -153,6 +154,7 @@ async fn show(context: &Context, session: &Session, id: i64) -> anyhow::Result<(
         let mut shown = summary(&row);
         shown["headers"] = json!(headers);
         shown["events"] = json!(events);
+        shown["problem"] = json!(problem(&row));
         shown["body"] = parsed.unwrap_or_else(|| json!(body));
         return say_json(&shown);
     }
@@ -171,6 +173,9 @@ async fn show(context: &Context, session: &Session, id: i64) -> anyhow::Result<(
     for event in &events {
         say(format!("  event: {}", event_text(event)));
     }
+    if let Some(problem) = problem(&row) {
+        say(format!("  problem: {problem}"));
+    }
     say("body (it holds the buyer's data: share it with care)");
     match parsed {
         Some(parsed) => say(serde_json::to_string_pretty(&parsed)?),
@@ -185,6 +190,15 @@ fn signed_with(key_index: i64) -> String {
         1 => "signed with the key before, which is being replaced".to_owned(),
         n => format!("signed with a key {n} before the current one"),
     }
+}
+
+/// Why a believed delivery makes no event, as this version sees it.
+fn problem(row: &deliveries::Model) -> Option<String> {
+    let marketplace = marketplaces::find(&row.marketplace)?;
+    let headers = serde_json::from_str(&row.headers).ok()?;
+    let delivery = RawDelivery::new(headers, row.body.clone()).believed_before();
+    let malformed = marketplace.parse(&delivery).err()?;
+    Some(malformed.to_string())
 }
 
 fn event_text(event: &events::Model) -> String {

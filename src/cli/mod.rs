@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod finding;
 mod follow;
+mod guide;
 mod orders;
 mod output;
 mod sandbox;
@@ -71,6 +72,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Demo(DemoArgs),
     Sandbox(sandbox::SandboxArgs),
+    Guide(guide::GuideArgs),
     Migrate(setup::MigrateArgs),
     #[command(subcommand)]
     Channel(channel::ChannelCommand),
@@ -113,6 +115,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
     let context = || Context::load(&global);
     match command {
         Command::Demo(args) => demo::run(args).await,
+        Command::Guide(args) => guide::run(&args),
         Command::Serve(args) => serve::run(&context()?, &args).await,
         Command::Sandbox(args) => sandbox::run(&context()?, &args).await,
         Command::Channel(command) => channel::run(&context()?, command).await,

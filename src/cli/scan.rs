@@ -12,6 +12,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use entity::scans;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
 use std::{process::ExitCode, time::Duration};
 
 /// Scans whose row may be the one that is followed.
@@ -71,6 +72,10 @@ pub async fn run(context: &Context, args: &ScanArgs) -> anyhow::Result<ExitCode>
     let session = context.session().await?;
     let channel = session.channel(args.channel).await?;
     let connection = channels::connection_of(session.app.db.read(), channel.id).await?;
+    let can = session.app.sync.abilities(connection.id).await;
+    if kind != ScanKind::Single && can.is_ok_and(|can| !can.products) {
+        return nothing_to_scan(context, session, &connection).await;
+    }
     let begun_at = session.now();
     let job = follow::enqueue(&session, &connection, work).await?;
     if args.method == Method::Async {
@@ -105,6 +110,24 @@ pub async fn run(context: &Context, args: &ScanArgs) -> anyhow::Result<ExitCode>
     let row = wanted.row(&session).await?;
     session.close().await?;
     report(context, &wanted, row.as_ref(), ending)
+}
+
+async fn nothing_to_scan(
+    context: &Context,
+    session: Session,
+    connection: &Channel,
+) -> anyhow::Result<ExitCode> {
+    session.close().await?;
+    let note = format!(
+        "channel {} has no API that could be asked for its products; what its webhooks told is in the books",
+        connection.id
+    );
+    if context.json {
+        say_json(&json!({ "note": note }))?;
+    } else {
+        say(note);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn work(args: &ScanArgs) -> anyhow::Result<(ScanKind, Work)> {

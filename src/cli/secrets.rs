@@ -30,7 +30,7 @@ pub fn check(
     let missing: Vec<String> = connecting
         .secrets
         .iter()
-        .filter(|secret| secret.is_needed && !is_given(secret))
+        .filter(|secret| secret.is_needed_by(url.is_some()) && !is_given(secret))
         .map(|secret| format!("--secret {}=- ({})", secret.name, secret.place))
         .collect();
     if !missing.is_empty() {

@@ -87,7 +87,7 @@ pub struct SendArgs {
 /// Who signs, and with what.
 #[derive(Debug, Args)]
 struct Signing {
-    /// woocommerce or tiktok_shop
+    /// Such as woocommerce, tiktok_shop or standard_webhooks
     #[arg(long)]
     marketplace: String,
     /// The webhook's secret, or the app's; `-` reads a line of standard input

@@ -25,8 +25,8 @@ pub use fetched::{Kept, keep_fetched};
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{
-    DeliveryFilter, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
-    mark_handled, newest_version,
+    DeliveryFilter, Telling, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
+    mark_handled, newest_version, tellings,
 };
 pub use receive::{Answer, Inbox, Tally};
 pub use replay::{Replayed, replay, take_up_pending};

@@ -2,11 +2,15 @@
 
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, EventKind, MerchantId, RemoteId, Timestamp};
+use crate::marketplaces::RawDelivery;
 use entity::{deliveries, events};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
     QuerySelect, sea_query::Expr,
 };
+
+/// Deliveries that are looked at for one subject: the first nearly always carries it.
+const NEWEST: u64 = 5;
 
 /// Which deliveries to list; empty means all.
 #[derive(Debug, Clone, Default)]
@@ -153,4 +157,57 @@ pub async fn mark_handled(
     }
     update.exec(tx).await?;
     Ok(())
+}
+
+/// A stored delivery that tells of something, with what its event says.
+#[derive(Debug, Clone)]
+pub struct Telling {
+    /// The event's id: it rises with arrival.
+    pub event: i64,
+    pub version: Option<Timestamp>,
+    /// Nothing was made of it yet.
+    pub is_pending: bool,
+    pub raw: RawDelivery,
+}
+
+/// The deliveries that tell of a subject: a few of the newest versions, and the last that came.
+pub async fn tellings<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    kind: EventKind,
+    subject: Option<&RemoteId>,
+) -> Result<Vec<Telling>, DbErr> {
+    let mut about =
+        events::Entity::of_channel(channel.0).filter(events::Column::Kind.eq(kind.as_str()));
+    if let Some(subject) = subject {
+        about = about.filter(events::Column::Subject.eq(subject.as_str()));
+    }
+    let mut found = about
+        .clone()
+        .filter(events::Column::Version.is_not_null())
+        .order_by_desc(events::Column::Version)
+        .order_by_desc(events::Column::Id)
+        .limit(NEWEST)
+        .all(db)
+        .await?;
+    let last = about.order_by_desc(events::Column::Id).one(db).await?;
+    found.extend(last.filter(|last| found.iter().all(|event| event.id != last.id)));
+    let ids = found.iter().map(|event| event.delivery_id);
+    let rows = deliveries::Entity::of_channel(channel.0)
+        .filter(deliveries::Column::Id.is_in(ids))
+        .order_by_asc(deliveries::Column::Id)
+        .all(db)
+        .await?;
+    let telling = |event: events::Model| {
+        let row = rows.iter().find(|row| row.id == event.delivery_id)?;
+        let headers = serde_json::from_str(&row.headers).unwrap_or_default();
+        let received_at = Timestamp::from_micros(row.received_at);
+        Some(Telling {
+            event: event.id,
+            version: event.version.map(Timestamp::from_micros),
+            is_pending: event.state == "pending",
+            raw: RawDelivery::new(headers, row.body.clone()).at(received_at),
+        })
+    };
+    Ok(found.into_iter().filter_map(telling).collect())
 }

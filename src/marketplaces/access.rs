@@ -79,7 +79,8 @@ pub struct Access {
     pub channel: ChannelId,
     /// Empty until `shops` has told it.
     pub shop: RemoteId,
-    /// The API's root, such as `https://open-api.tiktokglobalshop.com` or a store's own address.
+    /// The API's root, such as `https://open-api.tiktokglobalshop.com` or a store's own address;
+    /// [`Access::no_api`] for a shop that lives by its webhooks alone.
     pub api: Url,
     /// The root for tokens, where it differs.
     pub auth: Url,
@@ -90,6 +91,23 @@ pub struct Access {
     pub pace: Arc<dyn Pace>,
     /// Reads the time for request timestamps.
     pub clock: crate::clock::Clock,
+}
+
+/// The scheme of an address to which no request can be made.
+const NO_API: &str = "none";
+
+impl Access {
+    /// What stands for the address of an API where there is none: the connection refuses its scheme.
+    ///
+    /// # Panics
+    /// Never: a scheme and a colon are an address.
+    pub fn no_api() -> Url {
+        Url::parse(&format!("{NO_API}:")).expect("a scheme and a colon are an address")
+    }
+
+    pub fn has_api(&self) -> bool {
+        self.api.scheme() != NO_API
+    }
 }
 
 /// What a token renewal gives.

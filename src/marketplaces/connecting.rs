@@ -25,6 +25,8 @@ pub struct Handed {
     /// Where the merchant finds it.
     pub place: &'static str,
     pub is_needed: bool,
+    /// Where an address is optional: needed by shops that have one (true), or by those that have none (false).
+    pub needed_if_addressed: Option<bool>,
 }
 
 impl Handed {
@@ -33,6 +35,7 @@ impl Handed {
             name,
             place,
             is_needed: true,
+            needed_if_addressed: None,
         }
     }
 
@@ -41,7 +44,21 @@ impl Handed {
             name,
             place,
             is_needed: false,
+            needed_if_addressed: None,
         }
+    }
+
+    /// Needed by shops that have an address, or by those that have none.
+    pub const fn needed_if(has_address: bool, name: &'static str, place: &'static str) -> Self {
+        Self {
+            needed_if_addressed: Some(has_address),
+            ..Self::optional(name, place)
+        }
+    }
+
+    /// Whether a shop with or without an address of its own needs it.
+    pub fn is_needed_by(&self, has_address: bool) -> bool {
+        self.is_needed || self.needed_if_addressed == Some(has_address)
     }
 }
 
@@ -54,6 +71,35 @@ pub enum ShopAddress {
     Own(&'static str),
     /// The shop may have an API, or live by its webhooks alone; the text is an example.
     Optional(&'static str),
+}
+
+/// What one shop's API can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// Its orders can be listed and read.
+    pub orders: bool,
+    /// Its products can be listed and read.
+    pub products: bool,
+    /// It takes quantities.
+    pub stock: bool,
+    /// It takes prices.
+    pub prices: bool,
+}
+
+impl Abilities {
+    pub const ALL: Self = Self {
+        orders: true,
+        products: true,
+        stock: true,
+        prices: true,
+    };
+    /// Of a shop without an API.
+    pub const NONE: Self = Self {
+        orders: false,
+        products: false,
+        stock: false,
+        prices: false,
+    };
 }
 
 /// Where the merchant should come back to after consenting.
@@ -144,4 +190,6 @@ pub struct Missed {
 pub struct Carried {
     pub orders: Vec<Order>,
     pub products: Vec<Product>,
+    /// The shop says that it takes back its consent.
+    pub is_farewell: bool,
 }

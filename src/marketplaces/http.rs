@@ -7,6 +7,8 @@ pub mod batch;
 mod guard;
 pub mod lenient;
 pub mod oauth1;
+pub mod offsets;
+pub mod parcels;
 pub mod walk;
 
 pub use guard::check_address;
@@ -59,6 +61,21 @@ impl Request {
             url,
             headers: vec![("content-type", "application/json".to_owned())],
             body: Some(body.into()),
+        }
+    }
+
+    /// A POST of pairs, percent-encoded as a browser does.
+    pub fn form(url: Url, pairs: &[(&str, String)]) -> Self {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        let encoded = form.extend_pairs(pairs).finish();
+        Self {
+            method: Method::POST,
+            url,
+            headers: vec![(
+                "content-type",
+                "application/x-www-form-urlencoded;charset=utf-8".to_owned(),
+            )],
+            body: Some(encoded.into()),
         }
     }
 

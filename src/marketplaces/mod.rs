@@ -15,17 +15,20 @@ pub mod connecting;
 pub mod delivery;
 pub mod error;
 pub mod http;
+pub mod lazada;
 pub mod limits;
 pub mod query;
 pub mod shopee;
+pub mod shopify;
 pub mod simulation;
+pub mod standard_webhooks;
 pub mod tiktok_shop;
 pub mod woocommerce;
 
 pub use access::{Access, Pace, Secrets, Tokens};
 pub use connecting::{
-    Carried, Connecting, Consent, ConsentAnswer, ConsentQuestion, Handed, Missed, ShopAddress,
-    Subscribed, SubscriptionState,
+    Abilities, Carried, Connecting, Consent, ConsentAnswer, ConsentQuestion, Handed, Missed,
+    ShopAddress, Subscribed, SubscriptionState,
 };
 pub use delivery::{
     Acknowledgement, DeliveryKey, Malformed, RawDelivery, Rejected, VerifiedDelivery, WebhookKey,
@@ -92,7 +95,11 @@ pub trait Marketplace: Send + Sync {
     /// When the shape or the topic is not known. The delivery is kept all the same.
     fn parse(&self, delivery: &VerifiedDelivery) -> std::result::Result<Vec<Event>, Malformed>;
 
-    /// What the delivery carries whole. Used only for shops without an API of their own.
+    /// What this shop's API can be asked: everything, unless shops of this marketplace differ.
+    fn abilities(&self, _access: &Access) -> Abilities {
+        Abilities::ALL
+    }
+    /// What the delivery carries whole. Used only for what the shop's API cannot be asked.
     fn carried(&self, _delivery: &VerifiedDelivery) -> Carried {
         Carried::default()
     }
@@ -115,7 +122,7 @@ pub trait Marketplace: Send + Sync {
         Err(MarketplaceError::no_consent(self.name()))
     }
 
-    /// Which shops these credentials open. The first call after connecting; proves that they work.
+    /// Which shops these credentials open. The first call when connecting; proves that they work.
     async fn shops(&self, access: &Access) -> Result<Vec<ShopIdentity>>;
     async fn orders(&self, access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>>;
     /// Orders as they are now, up to `limits().order_batch` ids. Unknown ids are left out.
@@ -184,7 +191,10 @@ pub fn all() -> &'static [&'static dyn Marketplace] {
     &[
         &tiktok_shop::TikTokShop,
         &shopee::Shopee,
+        &lazada::Lazada,
+        &shopify::Shopify,
         &woocommerce::WooCommerce,
+        &standard_webhooks::StandardWebhooks,
     ]
 }
 

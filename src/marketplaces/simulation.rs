@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub mod bridge;
 pub mod consenting;
+pub mod graphql;
 #[cfg(test)]
 pub mod loopback;
 mod paging;
@@ -21,7 +22,22 @@ pub use shop::{
 use super::Secrets;
 use crate::domain::Timestamp;
 use bytes::Bytes;
-use std::time::Duration;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::{collections::BTreeMap, time::Duration};
+
+/// HMAC-SHA256 over the parts, one after the other.
+///
+/// # Panics
+/// Never: HMAC takes keys of any length.
+pub fn hmac_sha256(key: &str, parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().to_vec()
+}
 
 /// A request as the marketplace's server would see it.
 #[derive(Debug, Clone)]
@@ -44,6 +60,15 @@ impl SimRequest {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The pairs of the query and, of a POST, those of the form.
+    pub fn pairs(&self) -> BTreeMap<String, String> {
+        let mut pairs: BTreeMap<_, _> = self.query.iter().cloned().collect();
+        if self.method == "POST" {
+            pairs.extend(url::form_urlencoded::parse(&self.body).into_owned());
+        }
+        pairs
+    }
+
     pub fn param(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
@@ -64,6 +89,15 @@ impl SimResponse {
             status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: body.to_string().into(),
+        }
+    }
+
+    /// Sends the browser elsewhere.
+    pub fn redirect(to: impl Into<String>) -> Self {
+        Self {
+            status: 302,
+            headers: vec![("location".to_owned(), to.into())],
+            body: Bytes::new(),
         }
     }
 
@@ -127,6 +161,14 @@ pub trait Simulator: Send + Sync {
 
     /// The wait before the next try after `failures` failed ones (1 is the first); `None`: it gives up.
     fn retry_after(&self, failures: u32) -> Option<Duration>;
+
+    /// Whether it tries again at all after an answer with this status (`None`: no answer came).
+    fn wants_retry(&self, _shop: &mut Shop, _delivery: &SimDelivery, _status: Option<u16>) -> bool {
+        true
+    }
+
+    /// A try is about to be made: whoever signs the time of the try signs anew.
+    fn leaving(&self, _shop: &Shop, _delivery: &mut SimDelivery, _now: Timestamp) {}
 
     /// How long it waits for an answer to a webhook.
     fn answer_deadline(&self) -> Duration;

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::domain::Timestamp;
-use crate::marketplaces::{http, simulation::SimDelivery};
+use crate::marketplaces::{
+    http,
+    simulation::{Shop, SimDelivery},
+};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -220,16 +223,23 @@ impl Courier {
         due.into_values().map(on_its_way).collect()
     }
 
-    async fn send(&self, leaving: OnItsWay) -> Outcome {
-        let parcel = &leaving.parcel;
+    async fn send(&self, mut leaving: OnItsWay) -> Outcome {
+        let parcel = &mut leaving.parcel;
         let simulator = parcel.shop.marketplace().simulator();
-        let outcome = match self.request(parcel).await {
+        if parcel.kind == Kind::Genuine {
+            let (delivery, now) = (&mut parcel.delivery, self.0.clock.now());
+            let leave = |shop: &mut Shop| simulator.leaving(shop, delivery, now);
+            parcel.shop.with(leave);
+        }
+        let answer = self.request(parcel).await;
+        let status = answer.as_ref().map(|(status, _)| *status);
+        let outcome = match answer {
             Some((status, body)) if simulator.is_success(status, &body) => Outcome::Accepted,
             Some((400..=499, _)) => Outcome::Refused,
             _ => Outcome::Failed,
         };
         match parcel.kind {
-            Kind::Genuine => self.conclude(parcel.clone(), outcome),
+            Kind::Genuine => self.conclude(parcel.clone(), outcome, status),
             Kind::Ping => self.count(|ledger| ledger.pings += 1),
             Kind::Forged => self.count(|ledger| {
                 ledger.forged += 1;
@@ -254,11 +264,15 @@ impl Courier {
     }
 
     /// Counts a genuine try, tells the simulator, and posts the next try if there is one.
-    fn conclude(&self, mut parcel: Parcel, outcome: Outcome) {
+    fn conclude(&self, mut parcel: Parcel, outcome: Outcome, status: Option<u16>) {
         let simulator = parcel.shop.marketplace().simulator();
         let success = outcome == Outcome::Accepted;
         parcel.failures += u32::from(!success);
-        let wait = (!success)
+        let is_wanted = !success
+            && parcel
+                .shop
+                .with(|shop| simulator.wants_retry(shop, &parcel.delivery, status));
+        let wait = is_wanted
             .then(|| simulator.retry_after(parcel.failures))
             .flatten();
         self.count(|ledger| {

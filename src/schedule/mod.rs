@@ -15,7 +15,7 @@ pub use store::{Fired, Schedule, ScheduleError, defaults_for, fire_due, list, se
 pub use tick::{Entry, Fire, due_fires};
 
 use crate::domain::{ChannelId, Download, ScanKind, ScanMethod, Work, job::named};
-use crate::marketplaces::{Limits, Subscribing};
+use crate::marketplaces::{Abilities, Limits, Subscribing};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -63,6 +63,15 @@ impl Task {
             },
             Self::TokenRefresh => Work::REFRESH_TOKEN,
             Self::SubscriptionCheck => Work::CHECK_SUBSCRIPTIONS,
+        }
+    }
+
+    /// Whether a shop can be asked what this task asks.
+    pub fn is_of_use(self, abilities: Abilities) -> bool {
+        match self {
+            Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
+            Self::OrderDownload => abilities.orders,
+            Self::Missed | Self::TokenRefresh | Self::SubscriptionCheck => true,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Entry, Expression, ExpressionError, Fire, Task, due_fires};
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, Source, Timestamp};
-use crate::marketplaces::Limits;
+use crate::marketplaces::{Abilities, Limits};
 use crate::queue::{NewJob, enqueue};
 use chrono_tz::Tz;
 use entity::{channels, merchants, schedule_fires, schedules};
@@ -78,8 +78,8 @@ pub struct Fired {
     pub missed: i64,
 }
 
-/// Gives a newly connected channel its schedules. Those it has already, from an earlier connection, stay as
-/// they are.
+/// Gives a newly connected channel its schedules, for what its shop can be asked. Those it has already, from an
+/// earlier connection, stay as they are.
 ///
 /// # Errors
 /// When the database refuses.
@@ -88,12 +88,18 @@ pub async fn defaults_for(
     merchant: MerchantId,
     channel: ChannelId,
     limits: &Limits,
+    abilities: Abilities,
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    let rows = Task::ALL.iter().filter_map(|task| {
+    let of_use = Task::ALL.iter().filter(|task| task.is_of_use(abilities));
+    let rows = of_use.filter_map(|task| {
         let expression = task.default_expression(channel, limits)?;
         Some(row(merchant, channel, *task, expression, true, now))
     });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
     schedules::Entity::insert_many(rows)
         .on_conflict(OnConflict::columns(KEY).do_nothing().to_owned())
         .try_insert()

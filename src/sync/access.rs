@@ -9,7 +9,9 @@ use crate::channels::{self, Channel, ChannelState, Sealer};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::{ChannelId, Source, Work};
-use crate::marketplaces::{Access, Marketplace, MarketplaceError, Pace, Secrets, http::Http};
+use crate::marketplaces::{
+    Abilities, Access, Marketplace, MarketplaceError, Pace, Secrets, ShopAddress, http::Http,
+};
 use crate::queue::{self, NewJob, Queue};
 use std::{
     collections::HashMap,
@@ -144,6 +146,16 @@ impl Sync {
         Ok(access)
     }
 
+    /// What the shop behind a channel can be asked.
+    ///
+    /// # Errors
+    /// When the channel is unknown or its credentials do not open.
+    pub async fn abilities(&self, channel: ChannelId) -> Result<Abilities, SyncError> {
+        let connection = channels::connection_of(self.db().read(), channel).await?;
+        let access = self.access(&connection, Lane::Urgent).await?;
+        Ok(connection.marketplace.abilities(&access))
+    }
+
     /// The same for a shop that is not connected yet.
     pub(super) fn access_with(
         &self,
@@ -154,7 +166,9 @@ impl Sync {
         let known = self.shared.apis.get(marketplace.slug());
         let own = base_url.and_then(|url| Url::parse(url).ok());
         let shared = known.and_then(|known| known.api.clone());
-        let Some(api) = own.or(shared) else {
+        let may_have_none = matches!(marketplace.connecting().address, ShopAddress::Optional(_));
+        let none = || may_have_none.then(Access::no_api);
+        let Some(api) = own.or(shared).or_else(none) else {
             return Err(SyncError::NoAddress(marketplace.name()));
         };
         let or_api = |url: Option<Url>| url.unwrap_or_else(|| api.clone());

@@ -2,12 +2,14 @@
 
 use super::{Lane, Sync, SyncError};
 use crate::channels::{self, Channel, Expiry, NewChannel};
+use crate::config::Secret;
 use crate::domain::{
     ChannelId, Download, MerchantId, OutletId, ScanKind, ScanMethod, Source, Timestamp, Work,
 };
 use crate::inbox;
 use crate::marketplaces::{
-    Marketplace, MarketplaceError, Secrets, ShopIdentity, Subscribing, WebhookAddress, http,
+    Abilities, Marketplace, MarketplaceError, Secrets, ShopIdentity, Subscribing, WebhookAddress,
+    http,
 };
 use crate::queue::{self, NewJob};
 use crate::schedule;
@@ -36,6 +38,9 @@ pub struct Connected {
     /// One per platform; the first holds the connection.
     pub channels: Vec<Channel>,
     pub webhook_url: String,
+    /// The secret that was made for its webhooks, where a person must paste it into the store: this is the only
+    /// time that it is told.
+    pub webhook_secret: Option<Secret>,
     /// What was changed at the marketplace, in words; or why webhooks could not be set up. Scans find what
     /// webhooks miss, so the shop is connected all the same.
     pub webhooks: Result<Vec<String>, SyncError>,
@@ -75,20 +80,14 @@ impl Sync {
     /// merchant removed the shop does not bring it back.
     pub(super) async fn connect_until(
         &self,
-        connect: Connect,
-        expiry: Expiry,
+        mut connect: Connect,
+        mut expiry: Expiry,
         asked_at: Option<Timestamp>,
     ) -> Result<Vec<Connected>, SyncError> {
         if let Some(base) = &connect.base_url {
             self.check_base_url(base)?;
         }
-        let access = self.access_with(
-            connect.marketplace,
-            connect.base_url.as_deref(),
-            &connect.secrets,
-        )?;
-        let shops = connect.marketplace.shops(&access).await;
-        let shops = shops.map_err(SyncError::NotConnected)?;
+        let shops = self.opened_by(&mut connect, &mut expiry).await?;
         if shops.is_empty() {
             return Err(SyncError::NoShop);
         }
@@ -98,6 +97,35 @@ impl Sync {
         }
         self.shared.queue.wake();
         Ok(connected)
+    }
+
+    /// Which shops the credentials open. Tokens that live for an hour are dead when a person has copied them,
+    /// and where an app's own credentials give one, nothing was copied: then a new one is asked for, once.
+    async fn opened_by(
+        &self,
+        connect: &mut Connect,
+        expiry: &mut Expiry,
+    ) -> Result<Vec<ShopIdentity>, SyncError> {
+        let marketplace = connect.marketplace;
+        let access_by = |connect: &Connect| {
+            self.access_with(marketplace, connect.base_url.as_deref(), &connect.secrets)
+        };
+        let access = access_by(connect)?;
+        let dead = match marketplace.shops(&access).await {
+            Err(error @ MarketplaceError::TokenExpired { .. }) => error,
+            answer => return answer.map_err(SyncError::NotConnected),
+        };
+        let renewed = marketplace.refresh(&access, self.shared.clock.now()).await;
+        let Some(tokens) = renewed.map_err(SyncError::NotConnected)? else {
+            return Err(SyncError::NotConnected(dead));
+        };
+        for (name, value) in &tokens.secrets {
+            connect.secrets.set(name, value);
+        }
+        expiry.access = tokens.expires_at;
+        expiry.refresh = tokens.refresh_expires_at.or(expiry.refresh);
+        let shops = marketplace.shops(&access_by(connect)?).await;
+        shops.map_err(SyncError::NotConnected)
     }
 
     pub(super) fn check_base_url(&self, base: &str) -> Result<(), SyncError> {
@@ -121,10 +149,14 @@ impl Sync {
         for (name, value) in &shop.secrets {
             secrets.set(name, value);
         }
+        let limits = connect.marketplace.limits();
         let is_handed = handed.is_some();
-        let made = connect.marketplace.webhook_secret(&random_bytes::<16>()?);
+        let made = connect.marketplace.webhook_secret(&random_bytes::<32>()?);
         let webhook_secret = handed.unwrap_or(made);
-        let address = hex::encode(random_bytes::<16>()?);
+        let base_url = shop.base_url.as_deref().or(connect.base_url.as_deref());
+        let access = self.access_with(connect.marketplace, base_url, &secrets)?;
+        let abilities = connect.marketplace.abilities(&access);
+        let address = hex::encode(random_bytes::<32>()?);
         let tx = self.db().write_tx().await?;
         if let Some(asked_at) = asked_at
             && channels::was_removed_since(&tx, connect.marketplace, &shop.remote_id, asked_at)
@@ -142,7 +174,7 @@ impl Sync {
                 platform,
                 remote_id: &shop.remote_id,
                 name: connect.name.as_deref().unwrap_or(&shop.name),
-                base_url: shop.base_url.as_deref().or(connect.base_url.as_deref()),
+                base_url,
                 address: &format!("{address}{}", ids.len()),
             };
             ids.push(channels::connect(&tx, &new, now).await?);
@@ -155,13 +187,19 @@ impl Sync {
             ..expiry
         };
         channels::replace_credentials(&tx, sealer, owner, &secrets, expiry, 0, now).await?;
-        let kind = connect.marketplace.limits().webhook_address;
-        if kind == WebhookAddress::Channel || (is_handed && kind.is_per_channel()) {
+        let kind = limits.webhook_address;
+        // What a person has pasted into the store stays good until they hand over another one.
+        let is_pasted = limits.subscribing == Subscribing::ByHand;
+        let known = channels::secrets_of_connection(&tx, sealer, id, now).await;
+        let is_known = known.is_ok_and(|known| !known.keys.is_empty());
+        let stays = is_pasted && !is_handed && is_known;
+        let is_own = kind == WebhookAddress::Channel || (is_handed && kind.is_per_channel());
+        if is_own && !stays {
             channels::rotate_webhook_secret(&tx, sealer, owner, &webhook_secret, now).await?;
         }
-        let limits = connect.marketplace.limits();
-        schedule::defaults_for(&tx, connect.merchant, id, limits, now).await?;
-        queue::enqueue(&tx, &first_work(connect.merchant, id), now).await?;
+        let told_once = is_own && is_pasted && !is_handed && !stays;
+        schedule::defaults_for(&tx, connect.merchant, id, limits, abilities, now).await?;
+        queue::enqueue(&tx, &first_work(connect.merchant, id, abilities), now).await?;
         inbox::take_up_pending(&tx, connect.merchant, id, now).await?;
         queue::hurry(&tx, id, now).await?;
         tx.commit().await?;
@@ -177,6 +215,7 @@ impl Sync {
         Ok(Connected {
             channels,
             webhook_url,
+            webhook_secret: told_once.then(|| Secret::new(webhook_secret)),
             webhooks,
         })
     }
@@ -199,8 +238,8 @@ impl Sync {
     }
 }
 
-/// A new channel is read whole, and its latest orders are downloaded.
-fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
+/// A new channel is read whole, and its latest orders are downloaded, as far as its shop can be asked.
+fn first_work(merchant: MerchantId, channel: ChannelId, abilities: Abilities) -> Vec<NewJob> {
     let full = Work::RunScan {
         method: ScanMethod::Async,
         scan: ScanKind::Full,
@@ -215,7 +254,9 @@ fn first_work(merchant: MerchantId, channel: ChannelId) -> Vec<NewJob> {
         source: Source::Connection,
         run_at: None,
     };
-    [full, orders].map(job).into()
+    let products = abilities.products.then_some(full);
+    let orders = abilities.orders.then_some(orders);
+    products.into_iter().chain(orders).map(job).collect()
 }
 
 /// Bytes that nobody can guess.

@@ -41,6 +41,9 @@ impl Sync {
             Lane::Scan
         };
         let access = self.access(&connection, lane).await?;
+        if !connection.marketplace.abilities(&access).orders {
+            return Err(Self::nothing_to_ask(&connection, "its list of orders"));
+        }
         let mut row = self.open_download(&connection, what, source).await?;
         let mut position = start(&connection, &row);
         loop {

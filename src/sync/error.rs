@@ -27,6 +27,14 @@ pub enum SyncError {
     Removed(ChannelId),
     #[error("channel {0} has no credentials; reconnect it")]
     NoCredentials(ChannelId),
+    /// Not a failure: the work of a shop without an API is done.
+    #[error(
+        "channel {channel} has no API that could be asked for {what}; it lives by its webhooks"
+    )]
+    NothingToAsk {
+        channel: ChannelId,
+        what: &'static str,
+    },
     #[error("{0} has no address for its API; set it in the configuration")]
     NoAddress(&'static str),
     /// Values of our own app are missing.
@@ -80,6 +88,7 @@ impl SyncError {
             | Self::Unknown(_) => Retry::Backoff,
             Self::Removed(_)
             | Self::NoCredentials(_)
+            | Self::NothingToAsk { .. }
             | Self::NoAddress(_)
             | Self::AppNotSet { .. }
             | Self::AddressNeeded { .. }
@@ -95,8 +104,8 @@ impl SyncError {
 
     /// The end of a job that failed so.
     pub fn outcome(&self, now: Timestamp) -> Outcome {
-        // The work of a channel that was removed has nothing left to do.
-        if matches!(self, Self::Removed(_)) {
+        // The work of a channel that was removed, or cannot be asked, has nothing left to do.
+        if matches!(self, Self::Removed(_) | Self::NothingToAsk { .. }) {
             return Outcome::Done;
         }
         // Waiting for a marketplace to prepare an answer is no failure, however often it takes.

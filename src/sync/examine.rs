@@ -23,10 +23,10 @@ pub struct Examination {
 
 #[derive(Debug)]
 pub struct Answers {
-    /// Whether orders may be read.
-    pub orders: Result<(), MarketplaceError>,
-    /// Whether products may be read.
-    pub products: Result<(), MarketplaceError>,
+    /// Whether orders may be read; `None` where the shop has no API for them.
+    pub orders: Option<Result<(), MarketplaceError>>,
+    /// Whether products may be read; `None` where the shop has no API for them.
+    pub products: Option<Result<(), MarketplaceError>>,
     /// `None` inside where the marketplace does not tell.
     pub subscriptions: Result<Option<Vec<Subscribed>>, MarketplaceError>,
 }
@@ -86,9 +86,17 @@ impl Sync {
         };
         let products = ProductQuery { scope, page: None };
         let address = self.webhook_url(connection);
+        let abilities = marketplace.abilities(access);
+        let mut answers = (None, None);
+        if abilities.orders {
+            answers.0 = Some(marketplace.orders(access, &orders).await.map(drop));
+        }
+        if abilities.products {
+            answers.1 = Some(marketplace.products(access, &products).await.map(drop));
+        }
         Answers {
-            orders: marketplace.orders(access, &orders).await.map(drop),
-            products: marketplace.products(access, &products).await.map(drop),
+            orders: answers.0,
+            products: answers.1,
             subscriptions: marketplace.subscriptions(access, &address).await,
         }
     }

@@ -4,6 +4,7 @@
 //! its calls outside any transaction, and writes what it learned in one; run twice, it does no harm.
 
 mod access;
+mod carried;
 mod connect;
 mod consent;
 mod cursors;

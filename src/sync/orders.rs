@@ -48,6 +48,20 @@ impl Sync {
         let read_at = self.shared.clock.now();
         let mut orders = HashMap::new();
         let mut unreadable = HashMap::new();
+        if !connection.marketplace.abilities(&access).orders {
+            for id in ids {
+                match self.carried_order(&connection, id).await? {
+                    Ok(order) => drop(orders.insert(id.clone(), order)),
+                    Err(error) => drop(unreadable.insert(id.clone(), error)),
+                }
+            }
+            return Ok(Read {
+                connection,
+                at: read_at,
+                orders,
+                unreadable,
+            });
+        }
         for batch in ids.chunks(connection.marketplace.limits().order_batch.max(1) as usize) {
             match connection.marketplace.orders_by_id(&access, batch).await {
                 Ok(found) => orders.extend(found.into_iter().map(|o| (o.remote_id.clone(), o))),

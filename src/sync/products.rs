@@ -20,7 +20,13 @@ impl Sync {
         let access = self.access(&connection, Lane::Urgent).await?;
         let read_at = self.shared.clock.now();
         let asked = std::slice::from_ref(product);
-        let found = match connection.marketplace.products_by_id(&access, asked).await {
+        let found = if connection.marketplace.abilities(&access).products {
+            connection.marketplace.products_by_id(&access, asked).await
+        } else {
+            let carried = self.carried_product(&connection, product).await?;
+            carried.map(|product| vec![product])
+        };
+        let found = match found {
             Ok(found) => found,
             Err(error) => return Err(self.trouble(&connection, error).await),
         };

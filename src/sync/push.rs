@@ -45,6 +45,13 @@ impl Sync {
             return Ok(jobs.iter().map(|_| Outcome::Done).collect());
         }
         let access = self.access(&connection, Lane::Urgent).await?;
+        if !connection.marketplace.abilities(&access).stock {
+            tracing::debug!(
+                channel.id = connection.id.0,
+                "the shop takes no quantities; there is nothing to push"
+            );
+            return Ok(jobs.iter().map(|_| Outcome::Done).collect());
+        }
         let read_at = self.shared.clock.now();
         let due = self.due(&connection, jobs, read_at).await?;
         let mut outcomes: Vec<Outcome> = jobs.iter().map(|_| Outcome::Done).collect();

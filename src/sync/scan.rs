@@ -64,6 +64,9 @@ impl Sync {
                 .scan_single(&connection, &access, request, product)
                 .await;
         }
+        if !connection.marketplace.abilities(&access).products {
+            return Err(self.catalogue_untold(&connection).await?);
+        }
         let mut row = self.open_scan(&connection, request).await?;
         let walk = walk_of(&connection, &row, request.kind);
         let saved = row.page_token.as_deref().and_then(Position::from_text);
@@ -90,6 +93,17 @@ impl Sync {
                 None => return self.close_scan(&connection, row, &walk, request.kind).await,
             }
         }
+    }
+
+    /// A shop that cannot be asked for its products tells of each one by itself: that something changed is then
+    /// handled.
+    async fn catalogue_untold(&self, connection: &Channel) -> Result<SyncError, SyncError> {
+        let now = self.shared.clock.now();
+        let tx = self.db().write_tx().await?;
+        let kind = EventKind::CatalogueChanged;
+        inbox::mark_handled(&tx, connection.id, kind, None, now, now).await?;
+        tx.commit().await?;
+        Ok(Self::nothing_to_ask(connection, "its products"))
     }
 
     async fn open_scan(

@@ -13,7 +13,7 @@
 
 use super::{Lane, Sync, SyncError};
 use crate::channels::{self, Channel, ChannelState, Expiry, StoredCredentials};
-use crate::domain::{ChannelId, Source, Timestamp};
+use crate::domain::{ChannelId, EventKind, Source, Timestamp};
 use crate::inbox;
 use crate::marketplaces::{MarketplaceError, Secrets, Tokens};
 use crate::queue;
@@ -264,6 +264,9 @@ impl Sync {
             Err(error) => return Err(self.trouble(&connection, error).await),
         };
         let now = self.shared.clock.now();
+        if !access.has_api() && self.has_said_farewell(&connection).await? {
+            return self.part(&connection, now).await;
+        }
         let Some(shop) = shops
             .iter()
             .find(|shop| shop.remote_id == connection.remote_id)
@@ -282,6 +285,17 @@ impl Sync {
         }
         tx.commit().await?;
         self.shared.queue.wake();
+        Ok(())
+    }
+
+    /// Locks a channel whose shop said farewell. That is handled once: connecting the shop again unlocks it.
+    async fn part(&self, connection: &Channel, now: Timestamp) -> Result<(), SyncError> {
+        let reason = "the store said that it was disconnected; connect it again";
+        self.lock(connection, reason, now).await?;
+        let tx = self.db().write_tx().await?;
+        let kind = EventKind::AuthorizationChanged;
+        inbox::mark_handled(&tx, connection.id, kind, None, now, now).await?;
+        tx.commit().await?;
         Ok(())
     }
 }

@@ -205,7 +205,7 @@ impl Sync {
         let is_given = given.is_some();
         let secret = match given {
             Some(secret) => secret,
-            None => marketplace.webhook_secret(&random_bytes::<16>()?),
+            None => marketplace.webhook_secret(&random_bytes::<32>()?),
         };
         let owner = (connection.id, connection.merchant);
         let now = self.shared.clock.now();

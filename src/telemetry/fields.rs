@@ -57,6 +57,8 @@ fields! {
     OUTLET_ID = "outlet.id";
     /// What runs when, our id.
     SCHEDULE_ID = "schedule.id";
+    /// The version of a marketplace's API that answered.
+    API_VERSION = "api.version";
     /// Status of an answer over HTTP.
     HTTP_STATUS = "http.status";
     /// Bytes of a request's body.

@@ -1,6 +1,6 @@
 //! The first page: channels, what they told last, when they were scanned, the latest sales; refreshed live.
 
-use super::WebState;
+use super::{WebState, guide};
 use crate::accounts;
 use crate::domain::{MerchantId, Timestamp};
 use crate::reports::{self, ChannelRow, Overview, SaleRow};
@@ -9,6 +9,8 @@ use maud::{DOCTYPE, Markup, html};
 
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The style sheet's name below `/assets/`.
+pub const STYLE_NAME: &str = "home.css";
 const STYLE: &str = include_str!("assets/home.css");
 const SCRIPT: &str = include_str!("assets/live.js");
 
@@ -26,7 +28,7 @@ pub async fn page(request: HttpRequest, state: web::Data<WebState>) -> HttpRespo
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "marketsink" }
                 link rel="icon" href="data:,";
-                link rel="stylesheet" href="/assets/home.css";
+                link rel="stylesheet" href={ "/assets/" (STYLE_NAME) };
                 script type="module" src="/assets/live.js" {}
             }
             body {
@@ -75,7 +77,8 @@ pub(super) fn not_from_here() -> HttpResponse {
 /// The style sheet and the script; they are part of the program.
 pub async fn asset(name: web::Path<String>) -> HttpResponse {
     let (kind, text) = match name.as_str() {
-        "home.css" => ("text/css; charset=utf-8", STYLE),
+        STYLE_NAME => ("text/css; charset=utf-8", STYLE),
+        "guide.css" => ("text/css; charset=utf-8", guide::STYLE),
         "live.js" => ("text/javascript; charset=utf-8", SCRIPT),
         _ => return HttpResponse::NotFound().finish(),
     };

@@ -1,8 +1,10 @@
-//! HTTP: the webhooks, the page at `/`, connecting shops in the browser, and whether we are well.
+//! HTTP: the webhooks, the page at `/`, connecting shops in the browser, guides for integrators, and whether we are
+//! well.
 //!
 //! Handlers are thin: they turn a request into a question to a lower module and its answer into a response.
 
 mod connect;
+pub mod guide;
 mod health;
 mod home;
 mod webhooks;
@@ -57,6 +59,7 @@ pub fn server(
             .service(web::resource("/healthz").route(web::get().to(health::alive)))
             .service(web::resource("/readyz").route(web::get().to(health::ready)))
             .service(web::resource("/").route(web::get().to(home::page)))
+            .service(web::resource("/guide/{name}").route(web::get().to(guide::page)))
             .service(web::resource("/live").route(web::get().to(home::live)))
             .service(web::resource("/assets/{name}").route(web::get().to(home::asset)))
             .service(web::resource("/connect/{marketplace}").route(web::get().to(connect::begin)))

@@ -8,6 +8,7 @@ use crate::cli::{
     secrets,
 };
 use crate::domain::Timestamp;
+use crate::marketplaces::Subscribing;
 use crate::sync::{Connect, Connected};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -15,14 +16,20 @@ use serde_json::{Value, json};
 
 /// Connects a shop with its keys: asks it who it is, stores them sealed, asks for its webhooks, and reads it
 ///
-/// Connecting a shop again replaces its secrets and unlocks it; its books, settings and webhook address stay.
+/// Connecting a shop again replaces its secrets and unlocks it; its books, settings and webhook address stay, and so
+/// does a webhook secret that was pasted into the store, unless another one is handed over.
 /// `marketsink channel needs` tells what each marketplace asks for, and which have a page for consenting instead.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+A store of your own is connected as `marketsink guide custom-store` tells. With a pull API: --url and --secret
+api_key. Without one: --secret store_id and store_name. And --secret webhook_secret, if the store has made one;
+otherwise one is made and shown once.
+
 Examples:
   marketsink channel add woocommerce --url https://shop.example.com \\
       --secret consumer_key=- --secret consumer_secret=-
-  marketsink channel add tiktok_shop --secret access_token --secret refresh_token --outlet Main")]
+  marketsink channel add tiktok_shop --secret access_token --secret refresh_token --outlet Main
+  marketsink channel add standard_webhooks --secret store_id=shop.example.com --secret 'store_name=My Shop'")]
 pub struct AddArgs {
     /// Which one, as `marketsink channel needs` calls it
     marketplace: String,
@@ -103,12 +110,16 @@ fn connected_json(connected: &Connected) -> Value {
         Err(error) => json!({"set_up": false, "error": error.to_string()}),
     };
     let channels: Vec<Value> = connected.channels.iter().map(channel_json).collect();
-    json!({
+    let mut json = json!({
         "channels": channels,
         "webhook_url": connected.webhook_url,
         "webhooks": webhooks,
         "by_hand": connected.by_hand(),
-    })
+    });
+    if let Some(secret) = &connected.webhook_secret {
+        json["webhook_secret"] = json!(secret.expose());
+    }
+    json
 }
 
 fn say_connected(connected: &Connected) {
@@ -125,7 +136,16 @@ fn say_connected(connected: &Connected) {
         say(format!("  channel {}: {}", channel.id, platform(channel)));
     }
     say(format!("  webhooks come to {}", connected.webhook_url));
+    if let Some(secret) = &connected.webhook_secret {
+        say(format!("  signed with {}", secret.expose()));
+        say("  that secret is shown this once: paste both into the shop now");
+    }
+    let by_hand = first.marketplace.limits().subscribing == Subscribing::ByHand;
     match &connected.webhooks {
+        Ok(_) if by_hand && connected.webhook_secret.is_some() => {}
+        Ok(_) if by_hand => {
+            say("  a person sets that address in the shop, if it is not there yet");
+        }
         Ok(changes) if changes.is_empty() => say("  webhooks were set up already"),
         Ok(changes) => {
             for change in changes {
@@ -142,5 +162,9 @@ fn say_connected(connected: &Connected) {
     if let Some(to_do) = connected.by_hand() {
         say(format!("  by hand: {to_do}"));
     }
-    say("its catalogue and latest orders are read as soon as `marketsink serve` runs");
+    if first.has_api() {
+        say("its catalogue and latest orders are read as soon as `marketsink serve` runs");
+    } else {
+        say("it has no API: what its webhooks carry is all there is, and nothing is pushed to it");
+    }
 }

@@ -105,7 +105,13 @@ impl Facts {
                 "shop",
                 format!("{} on {}", channel.remote_id, channel.marketplace.name()),
             ),
-            ("address", or_dash(channel.base_url.as_deref())),
+            (
+                "address",
+                match &channel.base_url {
+                    None if !channel.has_api() => "none: it lives by its webhooks".to_owned(),
+                    address => or_dash(address.as_deref()),
+                },
+            ),
             (
                 "state",
                 match reason {

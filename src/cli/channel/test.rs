@@ -162,12 +162,13 @@ async fn calendar(session: &Session, channel: &Channel) -> anyhow::Result<Vec<Fi
 }
 
 fn permissions(channel: &Channel, answers: &Answers) -> Vec<Finding> {
-    let of = |what: &str, answer: &Result<(), MarketplaceError>| {
+    let of = |what: &str, answer: &Option<Result<(), MarketplaceError>>| {
         let check = format!("reading {what}");
         match answer {
-            Ok(()) => Finding::ok(check, "allowed"),
-            Err(MarketplaceError::NotReady { .. }) => Finding::ok(check, "being prepared"),
-            Err(error) => Finding::fail(
+            None => Finding::ok(check, "it has no API for them: its webhooks carry them"),
+            Some(Ok(())) => Finding::ok(check, "allowed"),
+            Some(Err(MarketplaceError::NotReady { .. })) => Finding::ok(check, "being prepared"),
+            Some(Err(error)) => Finding::fail(
                 check,
                 error.to_string(),
                 format!(

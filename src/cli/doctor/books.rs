@@ -205,9 +205,10 @@ async fn standing(db: &Db, channel: &Channel, now: Timestamp) -> anyhow::Result<
         |last| format!("last scan {}", at(last)),
     );
     let found = format!("{heard}, {scanned}");
-    let is_unscanned = scanned_at
-        .map(Timestamp::from_micros)
-        .is_none_or(|last| now.since(last) > UNSCANNED);
+    let is_unscanned = channel.has_api()
+        && scanned_at
+            .map(Timestamp::from_micros)
+            .is_none_or(|last| now.since(last) > UNSCANNED);
     Ok(if is_unscanned {
         Finding::warn(
             check,

@@ -61,6 +61,10 @@ pub async fn run(context: &Context, args: &DownloadArgs) -> anyhow::Result<ExitC
     let channel = session.channel(args.channel).await?;
     let connection = channels::connection_of(session.app.db.read(), channel.id).await?;
     let wanted = Wanted::read(&session, args).await?;
+    let can = session.app.sync.abilities(connection.id).await;
+    if wanted.numbers().is_none() && can.is_ok_and(|can| !can.orders) {
+        return nothing_to_download(context, session, &connection).await;
+    }
     let since = session.now();
     let mut jobs = Vec::new();
     for orders in wanted.jobs() {
@@ -97,6 +101,25 @@ pub async fn run(context: &Context, args: &DownloadArgs) -> anyhow::Result<ExitC
     let row = newest(&session, &connection, since).await?;
     session.close().await?;
     report(context, row.as_ref(), &wanted, &fetched)
+}
+
+async fn nothing_to_download(
+    context: &Context,
+    session: Session,
+    connection: &Channel,
+) -> anyhow::Result<ExitCode> {
+    session.close().await?;
+    let note = format!(
+        "channel {} has no API that could be asked for its orders; what its webhooks told is in the books, and \
+         --numbers takes up again what they told of single orders",
+        connection.id
+    );
+    if context.json {
+        say_json(&serde_json::json!({ "note": note }))?;
+    } else {
+        say(note);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Which orders the command asks for.

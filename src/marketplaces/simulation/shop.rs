@@ -149,6 +149,17 @@ impl Shop {
         first
     }
 
+    /// Keeps an instant under a name.
+    pub fn remember(&mut self, name: &str, at: Timestamp) {
+        self.memory.insert(name.to_owned(), at.micros().to_string());
+    }
+
+    /// The instant that was kept; the epoch when none was.
+    pub fn remembered(&self, name: &str) -> Timestamp {
+        let micros = self.memory.get(name).and_then(|text| text.parse().ok());
+        micros.map_or(Timestamp::EPOCH, Timestamp::from_micros)
+    }
+
     /// Adds a product; each variant is `(title, seller SKU, price in minor units, quantity)`.
     pub fn add_product(
         &mut self,

@@ -1,6 +1,7 @@
 //! The program as people call it: every test runs the real binary in a directory of its own.
 
 mod consent;
+mod custom_store;
 mod help;
 mod serving;
 mod setup;

@@ -18,7 +18,7 @@ fn place() -> Place {
 }
 
 /// Starts a server and returns it with the address that it prints.
-fn serve(place: &Place) -> (Child, String) {
+pub(super) fn serve(place: &Place) -> (Child, String) {
     let mut child = place.command(&["serve"]).spawn().expect("it starts");
     let mut line = String::new();
     let out = child.stdout.as_mut().expect("its output is ours");

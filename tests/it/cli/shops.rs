@@ -55,8 +55,9 @@ impl Town {
         if self.shop.base_url().is_some() {
             args.extend(["--url", &origin]);
         }
-        let needed = self.shop.marketplace().connecting().secrets.iter();
-        let names: Vec<_> = needed.filter(|s| s.is_needed).map(|s| s.name).collect();
+        let asked = self.shop.marketplace().connecting().secrets.iter();
+        let is_given = |name: &&str| !self.secret(name).is_empty();
+        let names: Vec<_> = asked.map(|s| s.name).filter(is_given).collect();
         let (last, others) = names.split_last().expect("a shop has a secret");
         let mut given: Vec<String> = others
             .iter()
@@ -121,8 +122,8 @@ async fn a_shop_is_connected_and_its_secrets_are_not_shown() {
         let remote_id = town.shop.remote_id();
         for (_, secret) in json!(town.shop.credentials()).as_object().unwrap() {
             let secret = secret.as_str().unwrap();
-            // Some shops are connected with their own id, which is no secret.
-            if secret == remote_id.as_str() {
+            // Some ask the merchant for the shop's id or its parts, which are no secrets.
+            if remote_id.as_str().contains(secret) {
                 continue;
             }
             assert!(
@@ -138,6 +139,11 @@ async fn a_missing_secret_is_named_with_where_it_is_found() {
     let mut slugs = Vec::new();
     for town in Town::every().await {
         let slug = town.shop.marketplace().slug();
+        slugs.push(slug);
+        let asked = town.shop.marketplace().connecting().secrets;
+        if !asked.iter().any(|secret| secret.is_needed) {
+            continue;
+        }
         let url = town.shop.origin();
         let mut args = vec!["channel", "add", slug];
         if town.shop.base_url().is_some() {
@@ -147,7 +153,6 @@ async fn a_missing_secret_is_named_with_where_it_is_found() {
         let answer = town.place.run(&args).fails();
 
         assert!(answer.err.contains("--secret "), "{}", answer.err);
-        slugs.push(slug);
     }
     assert_eq!(slugs.len(), marketplaces::all().len());
 }

@@ -1,15 +1,18 @@
 //! Checking signatures by hand, with the recorded deliveries of every marketplace.
 
 use super::{Answer, Place};
-use marketsink::marketplaces;
+use marketsink::{domain::Timestamp, marketplaces};
 use serde_json::Value;
 use std::{fs, path::Path};
 
 /// A recorded delivery of each marketplace that was signed rightly and means something.
-const RECORDED: [(&str, &str); 3] = [
-    ("woocommerce", "order_updated"),
+const RECORDED: [(&str, &str); 6] = [
     ("tiktok_shop", "order_status"),
     ("shopee", "order_ready"),
+    ("lazada", "order_ready_to_ship"),
+    ("shopify", "orders_paid"),
+    ("woocommerce", "order_updated"),
+    ("standard_webhooks", "order_updated"),
 ];
 
 struct Recorded {
@@ -46,6 +49,9 @@ impl Recorded {
         if let Some(address) = self.fixture["address"].as_str() {
             args.extend(["--url", address]);
         }
+        let at = self.fixture["at_secs"].as_i64().unwrap_or_default();
+        let at = Timestamp::from_secs(at).to_string();
+        args.extend(["--at", &at]);
         let headers: Vec<String> = self.fixture["headers"]
             .as_array()
             .expect("it has headers")
@@ -70,7 +76,13 @@ impl Recorded {
 }
 
 fn is_signature(header: &str) -> bool {
-    header.starts_with("authorization") || header.starts_with("x-wc-webhook-signature")
+    let names = [
+        "authorization",
+        "x-shopify-hmac-sha256",
+        "x-wc-webhook-signature",
+        "webhook-signature",
+    ];
+    names.iter().any(|name| header.starts_with(name))
 }
 
 #[test]

@@ -57,28 +57,33 @@ async fn subscribing_twice_changes_nothing_the_second_time() {
 const MANY: usize = 30;
 
 #[tokio::test]
-async fn a_subscription_that_was_switched_off_is_mended() {
+async fn a_subscription_that_was_switched_off_or_deleted_is_mended() {
     for stage in Stage::every().await {
         stage.subscribe().await;
         let (now, simulator) = (stage.clock.now(), stage.marketplace.simulator());
         let order = stage.order(&[("MUG", 1)], SimStatus::Paid);
-        let n_off = |stage: &Stage| {
-            let is_off = |s: &&Subscription| !s.is_active;
+        let n_active = |stage: &Stage| {
+            let is_active = |s: &&Subscription| s.is_active;
             stage
                 .shop
-                .with(|shop| shop.subscriptions.iter().filter(is_off).count())
+                .with(|shop| shop.subscriptions.iter().filter(is_active).count())
         };
+        let n_before = n_active(&stage);
         stage.shop.with(|shop| {
             let change = ShopChange::OrderCreated(order);
             for delivery in simulator.webhooks(shop, &change, now) {
                 (0..MANY).for_each(|_| simulator.delivered(shop, &delivery, false));
             }
         });
-        let n_were_off = n_off(&stage);
+        let n_left = n_active(&stage);
 
         let changed = stage.subscribe_again().await;
 
-        assert_eq!(n_off(&stage), 0, "{}", stage.slug());
-        assert_eq!(changed.is_empty(), n_were_off == 0, "{}", stage.slug());
+        assert_eq!(n_active(&stage), n_before, "{}", stage.slug());
+        assert_eq!(changed.is_empty(), n_left == n_before, "{}", stage.slug());
+        let all_active = stage
+            .shop
+            .with(|shop| shop.subscriptions.iter().all(|s| s.is_active));
+        assert!(all_active, "{}", stage.slug());
     }
 }

@@ -67,7 +67,7 @@ async fn what_arrives_is_believed_and_what_is_forged_is_not() {
         let n_received = received.len() as u64;
         let verdicts = received.into_iter().map(|raw| {
             assert!(stage.marketplace.handshake(&raw).is_none(), "{slug}");
-            stage.marketplace.verify(raw, &keys)
+            stage.marketplace.verify(raw.at(stage.clock.now()), &keys)
         });
         let (believed, refused): (Vec<_>, Vec<_>) = verdicts.partition(Result::is_ok);
         let ledger = stage.sandbox.ledger();
@@ -117,10 +117,72 @@ async fn a_push_of_our_own_comes_back_as_an_echo_or_not_at_all() {
 
         assert_eq!(pushed, Ok(vec![Ok(())]), "{slug}");
         for raw in receiver.take() {
-            let believed = stage.marketplace.verify(raw, &keys).unwrap();
+            let believed = stage
+                .marketplace
+                .verify(raw.at(stage.clock.now()), &keys)
+                .unwrap();
             for event in stage.marketplace.parse(&believed).unwrap() {
                 assert_eq!(event.subject.as_ref(), Some(&mug), "{slug}");
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_tried_again_is_believed_when_it_comes() {
+    for stage in Stage::every().await {
+        let slug = stage.slug();
+        if stage.marketplace.simulator().retry_after(2).is_none() {
+            continue;
+        }
+        let receiver = Receiver::open();
+        let keys = stage.subscribe_to(&receiver.address()).await;
+        stage.sandbox.courier().settle().await;
+        receiver.take();
+        receiver.answer_next(&[500, 500, 500, 500]);
+
+        stage.order(&[("MUG", 1)], SimStatus::Paid);
+        stage.sandbox.courier().settle().await;
+
+        let received = receiver.take();
+        let last = received.last().unwrap().clone().at(stage.clock.now());
+        let believed = stage.marketplace.verify(last, &keys);
+        assert!(believed.is_ok(), "{slug}: {:?}", believed.err());
+        let ledger = stage.sandbox.ledger();
+        assert_eq!((ledger.retried, ledger.given_up), (4, 0), "{slug}");
+    }
+}
+
+#[tokio::test]
+async fn who_understands_that_we_are_gone_sends_no_more() {
+    let mut n_understood = 0;
+    for stage in Stage::every().await {
+        let slug = stage.slug();
+        let receiver = Receiver::open();
+        stage.subscribe_to(&receiver.address()).await;
+        stage.sandbox.courier().settle().await;
+        receiver.take();
+        let (now, simulator) = (stage.clock.now(), stage.marketplace.simulator());
+        let change = ShopChange::ProductCreated(stage.product_of("MUG"));
+        let understands = stage.shop.with(|shop| {
+            let mut copy = shop.clone();
+            let told = simulator.webhooks(&mut copy, &change, now);
+            told.iter()
+                .any(|one| !simulator.wants_retry(&mut copy, one, Some(410)))
+        });
+        if !understands {
+            continue;
+        }
+        n_understood += 1;
+        receiver.answer_next(&[410]);
+
+        stage.order(&[("MUG", 1)], SimStatus::Paid);
+        stage.sandbox.courier().settle().await;
+        stage.order(&[("MUG", 1)], SimStatus::Paid);
+        stage.sandbox.courier().settle().await;
+
+        assert_eq!(receiver.take().len(), 1, "{slug}");
+        assert_eq!(stage.sandbox.ledger().retried, 0, "{slug}");
+    }
+    assert!(n_understood > 0);
 }

@@ -28,6 +28,9 @@ pub struct Fixture {
     /// When it came, where the marketplace signs the time.
     #[serde(default)]
     pub at_secs: i64,
+    /// The digits of the signature may be in upper case or in lower case.
+    #[serde(default)]
+    pub either_case: bool,
     pub topic: String,
     events: Vec<Expected>,
 }
@@ -116,6 +119,11 @@ impl Fixture {
         found.retain(|(name, _)| is_one(name));
         assert!(!found.is_empty(), "{} carries no signature", self.name);
         found
+    }
+
+    /// Whether `written` is the signature `sent` all the same.
+    pub fn is_same_signature(&self, sent: &str, written: &str) -> bool {
+        sent == written || (self.either_case && sent.eq_ignore_ascii_case(written))
     }
 
     /// This request with one header's values replaced by `values`.

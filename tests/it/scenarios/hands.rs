@@ -26,6 +26,14 @@ impl World {
         answer.await.status().as_u16()
     }
 
+    /// Posts a delivery that was made earlier, signed anew where the time of the try is signed.
+    pub async fn post_late(&self, shop: &SimShop, delivery: &SimDelivery) -> u16 {
+        let (mut delivery, now) = (delivery.clone(), self.clock.now());
+        let simulator = shop.marketplace().simulator();
+        shop.with(|shop| simulator.leaving(shop, &mut delivery, now));
+        self.post(&delivery).await
+    }
+
     /// Posts a body with headers, and nothing else.
     pub async fn send(&self, url: &str, headers: &[(String, String)], body: &[u8]) -> Response {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -134,6 +142,22 @@ impl World {
     pub async fn n_deliveries(&self) -> u64 {
         let db = self.running.app.db.read();
         deliveries::Entity::find().count(db).await.unwrap()
+    }
+
+    /// Stored deliveries that somebody sent because something happened: neither trials of the address nor those
+    /// that we fetched because they were missed.
+    pub async fn n_genuine(&self) -> u64 {
+        let db = self.running.app.db.read();
+        let by_us = "%x-marketsink-came-by%";
+        let genuine = deliveries::Entity::find()
+            .filter(deliveries::Column::Verdict.ne("ignored"))
+            .filter(deliveries::Column::Headers.not_like(by_us));
+        genuine.count(db).await.unwrap()
+    }
+
+    /// Deliveries that were acknowledged because they were stored already.
+    pub fn n_duplicates(&self) -> u64 {
+        self.duplicates_before + self.running.app.inbox.tally().duplicates
     }
 
     /// One section of the state, such as `orders`.

@@ -3,6 +3,7 @@
 mod books;
 mod changes;
 mod crash;
+mod custom_store;
 mod days;
 mod hands;
 mod lost;

@@ -60,7 +60,9 @@ async fn forged_deliveries_are_refused_and_few_are_kept(url: String) {
         // The same JSON, spelled in another way.
         let respelled = String::from_utf8(genuine.body.to_vec()).unwrap();
         forged.push(bit(respelled.replacen(':', ": ", 1).into_bytes()));
-        let is_signature = |name: &str| name == "authorization" || name.ends_with("-signature");
+        let is_signature = |name: &str| {
+            name == "authorization" || name.ends_with("-signature") || name.contains("-hmac-")
+        };
         let with = |change: &dyn Fn(&str) -> Option<String>| {
             let headers = genuine.headers.iter().filter_map(|(name, value)| {
                 let value = if is_signature(name) {

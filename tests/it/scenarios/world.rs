@@ -68,6 +68,8 @@ pub struct World {
     pub outlet: OutletId,
     /// Blown, it keeps marketsink from writing, as if the process were dead.
     pub fuse: Fuse,
+    /// Duplicates that earlier processes acknowledged.
+    pub duplicates_before: u64,
     /// Held over a restart, so that marketplaces find us where we were and nobody takes the address meanwhile.
     socket: TcpListener,
 }
@@ -96,7 +98,10 @@ impl World {
         let (first, second) = (first.unwrap(), second.unwrap());
         let fuse = Fuse::default();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let running = run(settings(url, [&first, &second]), &clock, &fuse, &socket).await;
+        let mut settings = settings(url, [&first, &second]);
+        // Some marketplaces sign the address at which they push.
+        settings.http.public_url = format!("http://{}", socket.local_addr().unwrap());
+        let running = run(settings, &clock, &fuse, &socket).await;
         let tx = running.app.db.write_tx().await.unwrap();
         let merchant = accounts::open_merchant(&tx, "default", "Asia/Jakarta", START)
             .await
@@ -114,6 +119,7 @@ impl World {
             merchant,
             outlet,
             fuse,
+            duplicates_before: 0,
             socket,
         }
     }
@@ -128,6 +134,7 @@ impl World {
     pub async fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.running.app.settings.clone();
         let address = self.running.address;
+        let duplicates_before = self.n_duplicates();
         self.running.stop().await.unwrap();
         change(&mut settings);
         self.fuse.mend();
@@ -136,7 +143,11 @@ impl World {
             running.address, address,
             "marketplaces find us where we were"
         );
-        Self { running, ..self }
+        Self {
+            running,
+            duplicates_before,
+            ..self
+        }
     }
 
     /// Ends the servers.

@@ -9,7 +9,7 @@ use entity::{jobs, schedule_fires};
 use marketsink::{
     db::Db,
     domain::{ChannelId, MerchantId, Timestamp},
-    marketplaces::{Limits, Platform, Subscribing, WebhookAddress},
+    marketplaces::{Abilities, Limits, Platform, Subscribing, WebhookAddress},
     schedule::{Fired, ScheduleError, Task, defaults_for, fire_due, list, set},
 };
 use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
@@ -64,9 +64,16 @@ fn limits(tokens_expire: bool) -> Limits {
 async fn connect(db: &Db, shop: Shop, tokens_expire: bool) {
     let tx = db.write_tx().await.unwrap();
     let limits = limits(tokens_expire);
-    defaults_for(&tx, shop.merchant, shop.channel, &limits, NOW)
-        .await
-        .unwrap();
+    defaults_for(
+        &tx,
+        shop.merchant,
+        shop.channel,
+        &limits,
+        Abilities::ALL,
+        NOW,
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -57,7 +57,7 @@ pub(crate) use scenarios;
 /// same books. On SQLite only; what PostgreSQL does differently does not depend on the marketplace.
 macro_rules! everywhere {
     ($($name:ident),+ $(,)?) => {
-        crate::support::database::everywhere!(@ woocommerce: $($name),+);
+        crate::support::database::everywhere!(@ shopee lazada shopify woocommerce standard_webhooks: $($name),+);
     };
     (@ $($slug:ident)+: $($name:ident),+) => {
         mod elsewhere {
