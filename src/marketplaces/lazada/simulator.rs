@@ -344,9 +344,13 @@ fn list_orders(shop: &Shop, pairs: &Pairs, now: Timestamp) -> Answer {
     let shown = shop.orders.values().map(|order| order.as_shown(now));
     let shown = shown.filter(|order| is_within(after, before, order.updated_at));
     let mut orders: Vec<_> = shown.collect();
-    orders.sort_by_key(|order| match by_creation {
-        true => (order.placed_at, &order.id),
-        false => (order.updated_at, &order.id),
+    orders.sort_by_key(|order| {
+        let at = if by_creation {
+            order.placed_at
+        } else {
+            order.updated_at
+        };
+        (at, &order.id)
     });
     if param("sort_direction") != Some("ASC") {
         orders.reverse();

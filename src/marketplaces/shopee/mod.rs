@@ -20,8 +20,9 @@ use super::{
     Access, Acknowledgement, Connecting, Consent, ConsentAnswer, ConsentQuestion, DeliveryKey,
     Handed, Limits, Malformed, Marketplace, MarketplaceError, Missed, OrderQuery, OrderSummary,
     Page, Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery, Rejected, Result, Secrets,
-    ShopAddress, ShopIdentity, StockLevel, Subscribed, Subscribing, Tokens, VerifiedDelivery,
-    WebhookAddress, WebhookKey, WebhookKeys, http::Response, simulation::Simulator,
+    ShopAddress, ShopIdentity, StockLevel, Subscribed, Subscribing, Tokens, Tolerance,
+    VerifiedDelivery, WebhookAddress, WebhookKey, WebhookKeys, http::Response,
+    simulation::Simulator,
 };
 use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
 use async_trait::async_trait;
@@ -218,6 +219,15 @@ impl Marketplace for Shopee {
 
     async fn confirm_missed(&self, access: &Access, mark: &str) -> Result<()> {
         client::confirm_missed(access, mark).await
+    }
+
+    /// Source: developer-guide/16: 5 minutes.
+    fn clock_tolerance(&self) -> Option<Tolerance> {
+        const WINDOW: Duration = Duration::from_secs(5 * 60);
+        Some(Tolerance {
+            behind: WINDOW,
+            ahead: WINDOW,
+        })
     }
 
     fn simulator(&self) -> &'static dyn Simulator {

@@ -84,17 +84,6 @@ static LIMITS: Limits = Limits {
 #[derive(Debug, Clone, Copy)]
 pub struct Shopify;
 
-impl Shopify {
-    /// Deletes the subscriptions that our app has made in this shop for `address`, and tells in words which
-    /// those were. Repeatable.
-    ///
-    /// # Errors
-    /// When Shopify does not answer, or refuses.
-    pub async fn unsubscribe(&self, access: &Access, address: &str) -> Result<Vec<String>> {
-        client::unsubscribe(access, address).await
-    }
-}
-
 static CONNECTING: Connecting = Connecting {
     app: &["client_id", "client_secret"],
     app_besides: &["previous_client_secret", "api_version"],
@@ -222,6 +211,11 @@ impl Marketplace for Shopify {
         address: &str,
     ) -> Result<Option<Vec<Subscribed>>> {
         client::subscriptions(access, address).await.map(Some)
+    }
+
+    /// Of what our app has made in this shop, and nothing else: subscriptions are the shop's.
+    async fn unsubscribe(&self, access: &Access, address: &str) -> Result<Vec<String>> {
+        client::unsubscribe(access, address).await
     }
 
     fn simulator(&self) -> &'static dyn Simulator {

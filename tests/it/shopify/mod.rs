@@ -52,10 +52,11 @@ impl Town {
                 shop.add_product(&sku, &[("", Some(sku.as_str()), 1_000_000, 9)], START);
             }
         });
-        let settings = settings(url, &shop);
+        let mut settings = settings(url, &shop);
         let db = open_database(&settings).await.unwrap();
-        let app = App::build_on(db, settings, clock.clone(), 1_000.0).await;
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        settings.http.public_url = format!("http://{}", socket.local_addr().unwrap());
+        let app = App::build_on(db, settings, clock.clone(), 1_000.0).await;
         let running = app.unwrap().start_on(socket, Roles::INGEST).unwrap();
         let tx = running.app.db.write_tx().await.unwrap();
         let merchant = accounts::open_merchant(&tx, "default", "Asia/Jakarta", START).await;

@@ -163,7 +163,8 @@ pub fn hooks(shop: &Shop) -> Value {
     let rows = shop
         .subscriptions
         .iter()
-        .filter(|hook| hook.secret.is_empty())
+        // There is no switch: what is not sent any more is gone.
+        .filter(|hook| hook.secret.is_empty() && hook.is_active)
         .map(|hook| {
             let fields = shop.memory.get(&format!("fields {}", hook.id));
             let fields = fields.into_iter().flat_map(|fields| fields.split(' '));
@@ -194,7 +195,7 @@ pub fn create_hook(shop: &mut Shop, field: &Field) -> Value {
     let address = wanted["uri"].as_str().unwrap_or_default();
     let is_taken = |topic: &str| {
         let mut hooks = shop.subscriptions.iter();
-        hooks.any(|hook| hook.topic == topic && hook.address == address)
+        hooks.any(|hook| hook.is_active && hook.topic == topic && hook.address == address)
     };
     let refusal = |text: &str| {
         let error = json!({"field": ["webhookSubscription", "callbackUrl"], "message": text});
