@@ -34,6 +34,8 @@ pub struct OrderSummary {
     pub remote_id: RemoteId,
     pub number: String,
     pub version: Timestamp,
+    /// The same words as the order's own, where the list tells them: two changes can share one version.
+    pub remote_status: Option<String>,
     /// Nothing to book, such as a checkout draft: not counted as missing.
     pub bookable: bool,
 }

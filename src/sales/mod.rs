@@ -11,7 +11,7 @@ mod steps;
 
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
-    OrderFull, counts_by_channel, find_orders, known_versions, latest_orders, order_full,
+    KnownOrder, OrderFull, counts_by_channel, find_orders, known_orders, latest_orders, order_full,
     orders_waiting_for,
 };
 pub use record::{Recorded, Recording, mark_attention, record_order};

@@ -51,16 +51,24 @@ pub struct OrderFull {
     pub steps: Vec<order_steps::Model>,
 }
 
-/// The versions the books hold of these orders; one query.
-pub async fn known_versions<C: ConnectionTrait>(
+/// How far the books know an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownOrder {
+    pub version: Timestamp,
+    pub remote_status: String,
+}
+
+/// How far the books know these orders; one query.
+pub async fn known_orders<C: ConnectionTrait>(
     db: &C,
     connection: ChannelId,
     ids: &[RemoteId],
-) -> Result<HashMap<RemoteId, Timestamp>, DbErr> {
-    let rows: Vec<(String, i64)> = orders::Entity::find()
+) -> Result<HashMap<RemoteId, KnownOrder>, DbErr> {
+    let rows: Vec<(String, i64, String)> = orders::Entity::find()
         .select_only()
         .column(orders::Column::RemoteId)
         .column(orders::Column::Version)
+        .column(orders::Column::RemoteStatus)
         .filter(orders::Column::ConnectionId.eq(connection.0))
         .filter(orders::Column::RemoteId.is_in(ids.iter().map(RemoteId::as_str)))
         .into_tuple()
@@ -68,7 +76,14 @@ pub async fn known_versions<C: ConnectionTrait>(
         .await?;
     Ok(rows
         .into_iter()
-        .map(|(id, version)| (RemoteId::from(id), Timestamp::from_micros(version)))
+        .map(|(id, version, remote_status)| {
+            let version = Timestamp::from_micros(version);
+            let known = KnownOrder {
+                version,
+                remote_status,
+            };
+            (RemoteId::from(id), known)
+        })
         .collect())
 }
 

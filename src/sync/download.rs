@@ -14,7 +14,7 @@ use crate::channels::Channel;
 use crate::domain::{ChannelId, Download, RemoteId, Source, Timestamp, Window, Work};
 use crate::marketplaces::{MarketplaceError, OrderQuery, OrderSummary, Page};
 use crate::queue::{self, NewJob};
-use crate::sales;
+use crate::sales::{self, KnownOrder};
 use entity::downloads;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -139,13 +139,13 @@ impl Sync {
             .iter()
             .map(|order| order.remote_id.clone())
             .collect();
-        let known = sales::known_versions(&tx, connection.id, &ids).await?;
+        let known = sales::known_orders(&tx, connection.id, &ids).await?;
         let mut missing = 0;
         let mut outdated = 0;
         let mut jobs = Vec::new();
         for order in &page.items {
             match known.get(&order.remote_id) {
-                Some(version) if *version >= order.version => continue,
+                Some(known) if is_up_to_date(known, order) => continue,
                 Some(_) => outdated += 1,
                 None if order.bookable => missing += 1,
                 None => continue,
@@ -259,6 +259,14 @@ fn start(connection: &Channel, row: &downloads::Model) -> Position {
         Some(longest) => Position::in_pieces(window, longest),
         None => Position::within(window),
     }
+}
+
+/// What the books know is not older. A version is a second long at most marketplaces: two changes can share one,
+/// and a read that lags shows the first of them with the version of the second.
+fn is_up_to_date(known: &KnownOrder, order: &OrderSummary) -> bool {
+    let told = order.remote_status.as_ref();
+    known.version > order.version
+        || known.version == order.version && told.is_none_or(|told| *told == known.remote_status)
 }
 
 /// Found by a schedule or on connecting: nobody told us. Found on request: somebody asked.

@@ -16,6 +16,8 @@ pub struct Agreement {
     pub books: bool,
     pub stock: bool,
     pub shops: bool,
+    /// No webhook of a shop was refused.
+    pub webhooks: bool,
     pub orders_compared: u64,
     pub units_compared: u64,
     /// What differs, a sentence each.
@@ -24,7 +26,7 @@ pub struct Agreement {
 
 impl Agreement {
     pub fn is_complete(&self) -> bool {
-        self.books && self.stock && self.shops
+        self.books && self.stock && self.shops && self.webhooks
     }
 
     pub async fn of(stage: &Stage) -> anyhow::Result<Self> {
@@ -37,6 +39,12 @@ impl Agreement {
         let before = found.differences.len();
         found.compare_shops(stage).await?;
         found.shops = found.differences.len() == before;
+        let n_refused = stage.sandbox.ledger().refused;
+        found.webhooks = n_refused == 0;
+        if n_refused > 0 {
+            let text = format!("{n_refused} genuine webhooks were refused");
+            found.differences.push(text);
+        }
         Ok(found)
     }
 

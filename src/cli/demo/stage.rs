@@ -17,7 +17,7 @@ use crate::schedule::{self, Task};
 use crate::stock;
 use crate::sync::{self, Connect};
 use anyhow::{Context, bail};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -71,10 +71,10 @@ impl Stage {
         let shops = sandbox.shops();
         let opening = Driver::new(sandbox.clone(), args.seed).stock_catalogue(&shops);
         let directory = fresh_directory()?;
-        let listener = listener(args.port)?;
-        let settings = settings(&listener, &directory, &shops)?;
+        let socket = free_socket(args.port)?;
+        let settings = settings(socket.local_addr()?, &directory, &shops);
         let app = App::build_hasty(settings, clock, HASTE).await?;
-        let running = app.start_on(listener, Roles::ALL)?;
+        let running = app.start_on(socket, Roles::ALL)?;
         let (merchant, outlet) = open_books(&running, &opening).await?;
         let stop = CancellationToken::new();
         let courier = tokio::spawn({
@@ -296,27 +296,24 @@ fn fresh_directory() -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
-fn settings(
-    listener: &TcpListener,
-    directory: &std::path::Path,
-    shops: &[SimShop],
-) -> anyhow::Result<Settings> {
+fn settings(address: SocketAddr, directory: &std::path::Path, shops: &[SimShop]) -> Settings {
     let mut settings = Settings::default();
     settings.database.url = format!("sqlite:{}", directory.join("demo.db").display());
-    settings.http.listen = listener.local_addr()?.to_string();
-    settings.http.public_url = format!("http://{}", settings.http.listen);
+    settings.http.listen = address.to_string();
+    // Some marketplaces sign the address at which they push.
+    settings.http.public_url = format!("http://{address}");
     settings.http.workers = 2;
     settings.sync.allow_private_hosts = true;
     settings.sync.timeout = Duration::from_secs(5);
     for shop in shops {
         shop.set_up(&mut settings.apps);
     }
-    Ok(settings)
+    settings
 }
 
-/// The wanted port of loopback, or one of the system's choice when it is taken.
-fn listener(port: u16) -> anyhow::Result<TcpListener> {
+/// Listens on the wanted port of loopback, or on one of the system's choice when it is taken.
+fn free_socket(port: u16) -> anyhow::Result<TcpListener> {
     let wanted = TcpListener::bind(("127.0.0.1", port));
-    let any = || TcpListener::bind(("127.0.0.1", 0));
-    wanted.or_else(|_| any()).context("no port can be had")
+    let socket = wanted.or_else(|_| TcpListener::bind(("127.0.0.1", 0)));
+    socket.context("cannot listen on loopback")
 }

@@ -73,8 +73,16 @@ pub(super) fn summary(row: &Value) -> Read<OrderSummary> {
         number: number_of(row, &id),
         version: order_version(row)?,
         remote_id: id,
+        remote_status: statuses(row),
         bookable: true,
     })
+}
+
+/// What the units' statuses are, as the order's own row tells it.
+fn statuses(row: &Value) -> Option<String> {
+    let told = row.get("statuses")?.as_array()?;
+    let distinct: BTreeSet<&str> = told.iter().filter_map(Value::as_str).collect();
+    Some(joined(distinct, ", "))
 }
 
 /// One order of its own row and the rows of its units. `currency`: the site's, for rows that name none.

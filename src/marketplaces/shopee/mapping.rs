@@ -110,6 +110,7 @@ pub(super) fn summary(row: &Value) -> Result<OrderSummary, Misfit> {
             number: id.to_string(),
             remote_id: id,
             version,
+            remote_status: text(row, "order_status").map(str::to_owned),
             bookable: true,
         }),
         _ => Err(misfit(

@@ -106,6 +106,7 @@ pub(super) fn summary(row: &Value) -> Result<OrderSummary, Misfit> {
         number: number(row),
         remote_id: id,
         version,
+        remote_status: Some(remote_status(row)),
         bookable: true,
     })
 }

@@ -220,6 +220,7 @@ pub fn summary(row: &Place<'_>) -> Read<OrderSummary> {
         number: number.unwrap_or_else(|| remote_id.to_string()),
         remote_id,
         version: row.need("updated_at")?.time()?,
+        remote_status: standing(row).ok().map(|(_, status)| status),
         bookable: row.need("status")?.word(&STATUSES)? != Document::None,
     })
 }

@@ -74,6 +74,7 @@ pub(super) fn summary(row: Value) -> Result<OrderSummary, Misfit> {
         remote_id: order.remote_id,
         number: order.number,
         version: order.version,
+        remote_status: Some(order.remote_status),
         bookable: true,
     })
 }

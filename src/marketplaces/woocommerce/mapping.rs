@@ -90,6 +90,7 @@ pub fn summary(row: &Value) -> Read<OrderSummary> {
         remote_id: id.into(),
         number: text(row, "number").map_or_else(|| id.to_string(), str::to_owned),
         version: version(row)?,
+        remote_status: Some(status(row).to_owned()),
         bookable: standing != Standing::NOTHING,
     })
 }

@@ -223,7 +223,7 @@ async fn a_full_batch_of_orders_is_read_in_one_call() {
 }
 
 #[tokio::test]
-async fn the_order_list_and_the_orders_agree_on_versions() {
+async fn the_order_list_and_the_orders_agree_on_versions_and_states() {
     for stage in Stage::every().await {
         for status in [SimStatus::Paid, SimStatus::Shipped, SimStatus::Completed] {
             stage.clock.advance(Duration::from_secs(3));
@@ -237,6 +237,8 @@ async fn the_order_list_and_the_orders_agree_on_versions() {
             let order = read_order(&stage, &summary.remote_id).await;
             assert_eq!(summary.version, order.version, "{}", stage.slug());
             assert_eq!(summary.number, order.number, "{}", stage.slug());
+            let state = summary.remote_status.unwrap_or(order.remote_status.clone());
+            assert_eq!(state, order.remote_status, "{}", stage.slug());
             assert!(summary.bookable, "{}", stage.slug());
         }
     }

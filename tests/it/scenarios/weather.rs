@@ -22,6 +22,7 @@ scenarios!(
     answers_that_cannot_be_read_are_asked_for_again,
     a_push_whose_answer_breaks_off_is_pushed_again,
     readings_that_lag_behind_their_webhook_are_taken_again,
+    of_two_changes_in_one_second_the_second_is_found,
     after_a_storm_books_and_shops_agree,
 );
 
@@ -30,6 +31,7 @@ everywhere!(
     answers_that_cannot_be_read_are_asked_for_again,
     a_push_whose_answer_breaks_off_is_pushed_again,
     readings_that_lag_behind_their_webhook_are_taken_again,
+    of_two_changes_in_one_second_the_second_is_found,
     after_a_storm_books_and_shops_agree,
 );
 
@@ -116,6 +118,31 @@ async fn readings_that_lag_behind_their_webhook_are_taken_again(url: String) {
     );
     world.assert_in_step().await;
     snap!(world, "stale_reads", world.state().await);
+    world.close().await;
+}
+
+/// The webhook of the second change names the version that the books hold already, of a read that lagged.
+async fn of_two_changes_in_one_second_the_second_is_found(url: String) {
+    let world = World::open(url).await;
+    let weather = Weather {
+        stale_read: 100,
+        stale_for: Duration::from_secs(8),
+        ..Weather::calm()
+    };
+    for shop in [&world.first, &world.second] {
+        let order = world.order(shop, Paid, &[("MUG", 1)]);
+        world.sandbox.set_weather(weather);
+        shop.move_order(&order, Shipped);
+        world.sandbox.set_weather(Weather::calm());
+    }
+    world.settle().await;
+
+    world.pass(Duration::from_secs(11 * 60)).await;
+
+    let orders = world.section("orders").await;
+    assert_eq!(orders.matches(" sent ").count(), 2, "{orders}");
+    world.assert_in_step().await;
+    snap!(world, "one_second", world.state().await);
     world.close().await;
 }
 
