@@ -6,6 +6,8 @@
 //!
 //! Source: <https://open.lazada.com/apps/doc/doc?docId=108069> and the pages of each call, read 2026-11-23.
 
+pub(super) mod answers;
+
 use super::mapping;
 use super::{
     Failure, LIMITS, SITES, SLUG, Site, account, is_digits, not_found, read_answer, refused,

@@ -1,8 +1,10 @@
 //! What the files of this folder are tested with: documented answers, published signatures, and the simulator.
 
+use super::client::answers::{code_of, error_of};
 use super::*;
 use crate::domain::{Currency, Money, OrderLine, ProductState, Standing};
 use crate::marketplaces::{
+    MarketplaceError,
     http::{Request, lenient},
     simulation::bridge::{access_to, answer_to},
 };
@@ -445,7 +447,7 @@ fn each_code_asks_for_what_helps() {
         Some(50_400)
     );
     assert_eq!(
-        code(&json!("E1002")).map(|code| wait(&code, "")),
+        code_of(&json!("E1002")).map(|code| wait(&code, "")),
         Some(None)
     );
 }
