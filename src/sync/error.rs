@@ -68,6 +68,10 @@ pub enum SyncError {
         "{0} signs webhooks with the secret of our app, not with one of the channel; `marketsink help channel rotate-secret` tells how to replace that"
     )]
     SignedByApp(&'static str),
+    #[error(
+        "{0} makes the secrets of webhooks that were made by hand: hand it over with --secret; the webhooks that we asked for are signed with the secret of our app"
+    )]
+    SecretIsTheirs(&'static str),
     #[error(transparent)]
     Channel(#[from] ChannelError),
     #[error(transparent)]
@@ -97,6 +101,7 @@ impl SyncError {
             | Self::NoShop
             | Self::RemovedSince(_)
             | Self::SignedByApp(_)
+            | Self::SecretIsTheirs(_)
             | Self::Channel(_)
             | Self::Schedule(_) => Retry::Never,
         }

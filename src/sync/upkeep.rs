@@ -21,6 +21,8 @@ const FAREWELL: Duration = Duration::from_secs(60);
 pub struct RotatedSecret {
     /// To be pasted where the webhooks were set up by hand; `None` where the marketplace was told.
     pub to_paste: Option<String>,
+    /// The marketplace cannot be told: a person sees to it that it signs with the new one.
+    pub by_hand: bool,
     /// Where the channel's webhooks come to when they are signed with its own secret.
     pub webhook_url: String,
     /// The one before is accepted until then.
@@ -190,7 +192,8 @@ impl Sync {
     /// stays good for the overlap, and the marketplace is told where it can be.
     ///
     /// # Errors
-    /// [`SyncError::SignedByApp`] where the app's secret signs, and when the marketplace refuses `given`.
+    /// [`SyncError::SignedByApp`] where the app's secret signs, [`SyncError::SecretIsTheirs`] where none can be
+    /// made here, and when the marketplace refuses `given`.
     pub async fn rotate_webhook_secret(
         &self,
         channel: ChannelId,
@@ -203,6 +206,9 @@ impl Sync {
             return Err(SyncError::SignedByApp(marketplace.name()));
         }
         let is_given = given.is_some();
+        if !is_given && limits.webhook_address == WebhookAddress::Either {
+            return Err(SyncError::SecretIsTheirs(marketplace.name()));
+        }
         let secret = match given {
             Some(secret) => secret,
             None => marketplace.webhook_secret(&random_bytes::<32>()?),
@@ -221,7 +227,8 @@ impl Sync {
             Ok(Vec::new())
         };
         Ok(RotatedSecret {
-            to_paste: (!is_told).then_some(secret),
+            to_paste: (!is_told && !is_given).then_some(secret),
+            by_hand: !is_told,
             webhook_url: self.channel_url(&connection),
             overlap_ends_at: now + channels::ROTATION_OVERLAP,
             told,

@@ -177,7 +177,9 @@ fn one_shop(shop: &Connected, first: &Channel) -> Markup {
         }
         p { "Webhooks come to " code.address { (shop.webhook_url) } }
         @match &shop.webhooks {
-            Ok(changes) if changes.is_empty() => p { "Webhooks were set up already." },
+            Ok(changes) if changes.is_empty() => {
+                @if shop.by_hand().is_none() { p { "Webhooks were set up already." } }
+            }
             Ok(changes) => ul { @for change in changes { li { (change) } } },
             Err(error) => {
                 p.attention { "Webhooks could not be set up: " (error) }

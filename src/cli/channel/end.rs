@@ -38,7 +38,7 @@ pub(super) async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Resu
     if !args.yes {
         let shared = channels::platforms_of(session.app.db.read(), channel.id).await?;
         bail!(
-            "removing {} also removes {} and forgets the secrets; say so with --yes",
+            "removing {}{} ends its webhooks and forgets its secrets; say so with --yes",
             channel.name,
             others(&channel, &shared)
         );
@@ -88,8 +88,8 @@ fn others(channel: &Channel, shared: &[ChannelId]) -> String {
         .map(|id| format!("channel {id}"))
         .collect();
     if others.is_empty() {
-        "nothing else".to_owned()
+        String::new()
     } else {
-        others.join(", ")
+        format!(", with {},", others.join(", "))
     }
 }

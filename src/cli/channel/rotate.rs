@@ -50,6 +50,7 @@ pub(super) async fn rotate(context: &Context, args: RotateArgs) -> anyhow::Resul
         };
         say_json(&json!({
             "to_paste": rotated.to_paste,
+            "by_hand": rotated.by_hand,
             "webhook_url": rotated.webhook_url,
             "overlap_ends_at": rotated.overlap_ends_at.to_string(),
             "changes": changes,
@@ -74,6 +75,10 @@ fn say_rotated(rotated: &RotatedSecret) {
             ));
             say(format!("  {secret}"));
         }
+        (None, _) if rotated.by_hand => say(format!(
+            "  it must sign the webhooks to {} from then on",
+            rotated.webhook_url
+        )),
         (None, Ok(changes)) => {
             say("  the marketplace was told, and signs with it from now on");
             for change in changes {

@@ -112,6 +112,16 @@ async fn a_webhook_secret_is_shown_only_where_it_must_be_pasted() {
             continue;
         }
 
+        if limits.webhook_address == WebhookAddress::Either {
+            let refused = town.place.run(&rotate).fails();
+            assert!(refused.err.contains("hand it over"), "{refused:?}");
+            let given = [&rotate[..], &["--secret", "5ecret0fTheirs5ecret0fTheirs"]].concat();
+            let rotated = town.place.run(&given).works().json();
+            assert!(rotated["to_paste"].is_null(), "they have it: {rotated}");
+            assert_eq!(rotated["by_hand"], true, "{rotated}");
+            continue;
+        }
+
         let rotated = town.place.run(&rotate).works().json();
         let shown = town.place.json(&["channel", "show", "1"]);
 
