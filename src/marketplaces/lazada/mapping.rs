@@ -248,6 +248,7 @@ fn unit(remote_id: RemoteId, item: &Value, currency: Currency) -> Read<(Kind, Or
         title: joined(names.into_iter().flatten(), ", "),
         quantity: 1,
         cancelled: i64::from(is_off),
+        off_shelf: 0,
         total: paid_price,
     };
     let kind = Kind {
