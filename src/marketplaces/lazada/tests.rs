@@ -253,6 +253,23 @@ fn stock_goes_to_the_first_warehouse_and_text_is_escaped() {
 }
 
 #[test]
+fn a_sku_of_which_nothing_is_left_goes_to_the_warehouses_of_its_product() {
+    let mut row = fixture("api/products_get")["data"]["products"][2].clone();
+    let mut empty = row["skus"][0].clone();
+    empty["SkuId"] = 15_500_080_002_u64.into();
+    empty["multiWarehouseInventories"] = json!([]);
+    row["skus"].as_array_mut().unwrap().push(empty);
+
+    let product = mapping::product(&row, Site::of("my").unwrap(), NOW).unwrap();
+
+    let [full, empty] = product.variants.as_slice() else {
+        panic!("two SKUs")
+    };
+    assert_eq!(empty.push_ref, full.push_ref);
+    assert!(empty.push_ref.as_ref().unwrap().contains("WH-PJ"));
+}
+
+#[test]
 fn money_is_written_in_the_decimals_of_its_currency() {
     let written = |text: &str, code: &str| {
         let money = Money::parse(text, Currency::from_code(code).unwrap()).unwrap();

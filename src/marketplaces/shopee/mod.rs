@@ -352,10 +352,10 @@ fn error_of(code: &str, message: &str, now: Timestamp) -> MarketplaceError {
 /// others some pass, and the rest is about this request.
 fn of_auth(code: &str, message: String, lower: &str) -> MarketplaceError {
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if says(&["partner_id", "shopid"]) {
-        unauthorized(format!("{code} {message}"))
-    } else if says(&["token"]) {
+    if says(&["token"]) {
         MarketplaceError::TokenExpired { marketplace: SLUG }
+    } else if says(&["partner_id", "shopid"]) {
+        unauthorized(format!("{code} {message}"))
     } else if says(&["system error", "try later", "again"]) && !says(&["holiday"]) {
         unavailable(format!("{code} {message}"))
     } else {
