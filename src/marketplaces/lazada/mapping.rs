@@ -247,6 +247,7 @@ fn unit(remote_id: RemoteId, item: &Value, currency: Currency) -> Read<OrderLine
         title: joined(names.into_iter().flatten(), ", "),
         quantity: 1,
         cancelled: i64::from(is_off),
+        off_shelf: 0,
         total: paid_price,
     })
 }

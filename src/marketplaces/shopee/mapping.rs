@@ -287,6 +287,7 @@ fn line(item: &Value, currency: Currency, subtotals: &mut Subtotals) -> Read<(Or
         cancelled: units("cancelled_qty")
             .saturating_add(units("returned_qty"))
             .min(quantity),
+        off_shelf: 0,
         total: total.unwrap_or(Money::zero(currency)),
     };
     Ok((line, total.is_some()))
