@@ -60,7 +60,7 @@ impl Sync {
             let answers = match connection.marketplace.set_stock(&access, &levels).await {
                 Ok(answers) => answers,
                 Err(error) => {
-                    let error = self.trouble(&connection, error).await;
+                    let error = self.trouble(&connection, access.version, error).await;
                     for due in batch {
                         outcomes[due.job] = error.outcome(self.shared.clock.now());
                     }
