@@ -99,6 +99,9 @@ pub struct OrderLine {
     pub quantity: i64,
     /// Units of `quantity` that were called off.
     pub cancelled: i64,
+    /// Units of `quantity` that will not come back to stock, whatever becomes of the order: the money for them went
+    /// back, and they did not. They count as sold; 0 where the marketplace does not say.
+    pub off_shelf: i64,
     /// What the buyer is charged for the whole line, before shipping.
     pub total: Money,
 }

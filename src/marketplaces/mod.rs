@@ -127,6 +127,11 @@ pub trait Marketplace: Send + Sync {
     async fn orders(&self, access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>>;
     /// Orders as they are now, up to `limits().order_batch` ids. Unknown ids are left out.
     async fn orders_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>>;
+    /// Why an order that was placed then may be left out although it exists, in words for people; `None`: it is
+    /// not there.
+    fn hides_orders_of(&self, _placed_at: Timestamp, _now: Timestamp) -> Option<&'static str> {
+        None
+    }
     async fn products(&self, access: &Access, query: &ProductQuery) -> Result<Page<Product>>;
     /// Products as they are now. Unknown ids are left out.
     async fn products_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Product>>;

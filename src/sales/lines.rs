@@ -53,9 +53,10 @@ pub async fn write_lines(
     Ok(movements)
 }
 
-/// SKUs already resolved for this order: TikTok Shop sends one line per unit.
+/// SKUs already resolved for this order, by everything that decides them: TikTok Shop sends one line per unit,
+/// and lines that are in no catalogue share their ids and differ in their code alone.
 #[derive(Default)]
-struct Skus(HashMap<(String, String), Option<SkuId>>);
+struct Skus(HashMap<(String, String, Option<String>), Option<SkuId>>);
 
 impl Skus {
     /// By the listing that was sold, else by the exact seller SKU.
@@ -65,7 +66,11 @@ impl Skus {
         order: &orders::Model,
         line: &OrderLine,
     ) -> Result<Option<SkuId>, DbErr> {
-        let key = (line.product_id.to_string(), line.variant_id.to_string());
+        let key = (
+            line.product_id.to_string(),
+            line.variant_id.to_string(),
+            line.seller_sku.clone(),
+        );
         if let Some(known) = self.0.get(&key) {
             return Ok(*known);
         }

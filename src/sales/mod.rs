@@ -12,7 +12,7 @@ mod steps;
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
     KnownOrder, OrderFull, counts_by_channel, find_orders, known_orders, latest_orders, order_full,
-    orders_waiting_for,
+    orders_waiting_for, placed_at,
 };
 pub use record::{Recorded, Recording, mark_attention, record_order};
 pub use steps::Step;

@@ -4,14 +4,15 @@
 //! 1. Documents, payment and fulfilment only move forward. A late reading never takes anything back.
 //! 2. Any step is reachable from any earlier state: an order first heard of when it was shipped gets its
 //!    invoice and its delivery at once.
-//! 3. A void order stays void, with what it was before in its history. Goods that had left are returned.
+//! 3. A void order stays void, with what it was before in its history. Goods that had left are returned, except
+//!    those of which the marketplace says that they do not come back.
 //! 4. Stock is held by what is booked: a sales order and an unsent invoice allocate (the marketplace has
 //!    reserved the units already, and other channels must not sell them), a sent invoice has left, others
-//!    hold nothing.
+//!    hold nothing. Of a void one the units that do not come back have left, sent or not.
 //! 5. What must not happen by itself is left to a person, with the reason.
 
 use super::Step;
-use crate::domain::{Document, Fulfilment, Order, Standing};
+use crate::domain::{Document, Fulfilment, Order, OrderLine, Standing};
 use std::collections::HashMap;
 
 /// An order as the books hold it.
@@ -88,11 +89,10 @@ fn next_standing(
         return before;
     }
     if wanted.document == Document::Void {
-        let had_left = before.fulfilment == Fulfilment::Sent;
-        let fulfilment = if had_left {
-            Fulfilment::Returned
-        } else {
-            Fulfilment::Unsent
+        let fulfilment = match before.fulfilment {
+            Fulfilment::Sent if !comes_back(after) => Fulfilment::Sent,
+            Fulfilment::Sent => Fulfilment::Returned,
+            _ => Fulfilment::Unsent,
         };
         return Standing::of(Document::Void, before.paid, fulfilment);
     }
@@ -101,6 +101,12 @@ fn next_standing(
         before.paid || wanted.paid,
         before.fulfilment.max(wanted.fulfilment),
     )
+}
+
+/// Whether any unit of a void order is in stock again.
+fn comes_back(order: &Order) -> bool {
+    let is_lost = |line: &OrderLine| line.off_shelf >= line.quantity;
+    order.lines.is_empty() || !order.lines.iter().all(is_lost)
 }
 
 fn next_lines(
@@ -117,60 +123,62 @@ fn next_lines(
     let mut lines = Vec::new();
     for line in &after.lines {
         let id = line.remote_id.as_str();
-        let shipped = held.remove(id).map_or(0, |held| held.shipped);
-        let called_off = (line.quantity - line.open_quantity()).max(line.cancelled);
-        lines.push(next_line(
-            id,
-            line.quantity,
-            called_off,
-            shipped,
-            standing,
-            attention,
-        ));
+        let units = Units {
+            ordered: line.quantity,
+            called_off: (line.quantity - line.open_quantity()).max(line.cancelled),
+            off_shelf: line.off_shelf.clamp(0, line.quantity.max(0)),
+            shipped_before: held.remove(id).map_or(0, |held| held.shipped),
+        };
+        lines.push(next_line(id, &units, standing, attention));
     }
     // A line that the marketplace no longer shows was taken out of the order.
     let mut removed: Vec<&BookedLine> = held.into_values().collect();
     removed.sort_by(|a, b| a.remote_id.cmp(&b.remote_id));
     for line in removed {
-        let id = &line.remote_id;
-        lines.push(next_line(
-            id,
-            line.quantity,
-            line.quantity,
-            line.shipped,
-            standing,
-            attention,
-        ));
+        let units = Units {
+            ordered: line.quantity,
+            called_off: line.quantity,
+            off_shelf: 0,
+            shipped_before: line.shipped,
+        };
+        lines.push(next_line(&line.remote_id, &units, standing, attention));
     }
     lines
 }
 
+/// The units of a line: what the marketplace says of them, and what the books do.
+struct Units {
+    ordered: i64,
+    called_off: i64,
+    off_shelf: i64,
+    shipped_before: i64,
+}
+
 fn next_line(
     remote_id: &str,
-    quantity: i64,
-    cancelled: i64,
-    shipped_before: i64,
+    units: &Units,
     standing: Standing,
     attention: &mut Option<String>,
 ) -> BookedLine {
-    let open = (quantity - cancelled).max(0);
+    let open = (units.ordered - units.called_off).max(0);
     let (allocated, shipped) = match (standing.document, standing.fulfilment) {
         (Document::Invoice, Fulfilment::Sent) => {
-            if shipped_before > open {
+            if units.shipped_before > open {
                 attention.get_or_insert_with(|| {
                     "units were called off after they had left; decide whether they come back to stock".to_owned()
                 });
             }
             // What has left stays out until somebody says that it came back.
-            (0, open.max(shipped_before))
+            (0, open.max(units.shipped_before))
         }
         (Document::Invoice | Document::SalesOrder, _) => (open, 0),
-        (Document::None | Document::Void, _) => (0, 0),
+        (Document::Void, _) => (0, units.off_shelf),
+        (Document::None, _) => (0, 0),
     };
     BookedLine {
         remote_id: remote_id.to_owned(),
-        quantity,
-        cancelled,
+        quantity: units.ordered,
+        cancelled: units.called_off,
         allocated,
         shipped,
     }
@@ -229,6 +237,7 @@ mod tests {
                 title: String::new(),
                 quantity,
                 cancelled,
+                off_shelf: 0,
                 total: Money::zero(currency),
             }],
             remark: None,
@@ -354,6 +363,50 @@ mod tests {
 
         assert_eq!(then.lines[0].shipped, 3);
         assert!(then.attention.is_some());
+    }
+
+    /// A void order of two units, of which so many do not come back.
+    fn void(off_shelf: i64) -> Order {
+        let mut order = order(Standing::CANCELLED, 2, 2 - off_shelf);
+        order.lines[0].off_shelf = off_shelf;
+        order
+    }
+
+    #[test]
+    fn of_a_void_order_the_units_that_do_not_come_back_have_left_whatever_was_heard_before() {
+        let (sold, _) = run(&[Standing::SOLD]);
+        let (shipped, _) = run(&[Standing::SHIPPED]);
+        for (off_shelf, after_shipping) in [
+            (0, Fulfilment::Returned),
+            (1, Fulfilment::Returned),
+            (2, Fulfilment::Sent),
+        ] {
+            let void = void(off_shelf);
+            let late = plan(None, &void, true);
+            let again = plan(Some(&booked(&late)), &void, true);
+            let unsent = plan(Some(&booked(&sold)), &void, true);
+            let sent = plan(Some(&booked(&shipped)), &void, true);
+
+            for plan in [&late, &again, &unsent, &sent] {
+                assert_eq!(plan.standing.document, Document::Void);
+                let line = &plan.lines[0];
+                assert_eq!((line.allocated, line.shipped), (0, off_shelf));
+                assert_eq!(plan.lines, late.lines);
+            }
+            assert_eq!(unsent.standing.fulfilment, Fulfilment::Unsent);
+            assert_eq!(sent.standing.fulfilment, after_shipping);
+            let is_returned = sent.steps.contains(&Step::ReturnGoods);
+            assert_eq!(is_returned, off_shelf < 2, "{off_shelf}");
+        }
+    }
+
+    #[test]
+    fn a_unit_that_turns_out_to_be_lost_after_the_void_leaves_then() {
+        let first = plan(None, &void(0), true);
+        let then = plan(Some(&booked(&first)), &void(1), true);
+
+        assert_eq!((first.lines[0].shipped, then.lines[0].shipped), (0, 1));
+        assert!(then.steps.is_empty());
     }
 
     fn any_standing() -> impl Strategy<Value = Standing> {

@@ -87,6 +87,23 @@ pub async fn known_orders<C: ConnectionTrait>(
         .collect())
 }
 
+/// When a booked order was placed; `None` when the books do not hold it.
+pub async fn placed_at<C: ConnectionTrait>(
+    db: &C,
+    connection: ChannelId,
+    id: &RemoteId,
+) -> Result<Option<Timestamp>, DbErr> {
+    let placed_at: Option<i64> = orders::Entity::find()
+        .select_only()
+        .column(orders::Column::PlacedAt)
+        .filter(orders::Column::ConnectionId.eq(connection.0))
+        .filter(orders::Column::RemoteId.eq(id.as_str()))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(placed_at.map(Timestamp::from_micros))
+}
+
 /// The merchant's latest recorded orders, newest first.
 pub async fn latest_orders(
     db: &Db,

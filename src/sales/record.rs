@@ -208,7 +208,9 @@ async fn write_order(
 
 /// Goods that had left when the shop was connected are not in the merchant's opening count.
 fn has_left_before(connection: &Channel, order: &Order, plan: &Plan) -> bool {
-    plan.standing.fulfilment == Fulfilment::Sent && order.version < connection.connected_at
+    let has_left = plan.standing.fulfilment == Fulfilment::Sent
+        || plan.lines.iter().any(|line| line.shipped > 0);
+    has_left && order.version < connection.connected_at
 }
 
 async fn write_steps(

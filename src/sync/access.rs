@@ -134,11 +134,23 @@ impl Sync {
     }
 
     /// Everything a client needs to call the API of this connection.
+    ///
+    /// # Errors
+    /// Also when the marketplace wants to be left alone for a while: then the work is better put back.
     pub(super) async fn access(
         &self,
         connection: &Channel,
         lane: Lane,
     ) -> Result<Access, SyncError> {
+        if let Some(wait) = self.pace(connection, lane).bucket.rest(Instant::now()) {
+            return Err(SyncError::Marketplace {
+                channel: connection.id,
+                error: MarketplaceError::RateLimited {
+                    marketplace: connection.marketplace.slug(),
+                    retry_after: Some(wait),
+                },
+            });
+        }
         let stored = self.stored(connection.id).await?;
         self.access_by(connection, &stored, lane)
     }

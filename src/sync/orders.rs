@@ -113,7 +113,7 @@ impl Sync {
         }
     }
 
-    /// The API does not show the order: perhaps not yet, perhaps no more.
+    /// The API does not show the order: perhaps not yet, perhaps no more, perhaps because it is too old.
     async fn missing(&self, read: &Read, job: &Claimed, id: &RemoteId) -> Result<(), SyncError> {
         let unknown = || SyncError::Unknown(format!("order {id}"));
         if job.attempt < PATIENCE && job.source != Source::Download {
@@ -121,10 +121,14 @@ impl Sync {
         }
         let now = self.shared.clock.now();
         let tx = self.db().write_tx().await?;
-        let reason = "the marketplace no longer shows this order; it was deleted there";
-        let booked = sales::mark_attention(&tx, &read.connection, id, reason).await?;
+        let connection = &read.connection;
+        let placed_at = sales::placed_at(&tx, connection.id, id).await?;
+        let hidden = placed_at.and_then(|at| connection.marketplace.hides_orders_of(at, now));
+        let deleted = "the marketplace no longer shows this order; it was deleted there";
+        let reason = hidden.unwrap_or(deleted);
+        let booked = sales::mark_attention(&tx, connection, id, reason).await?;
         if booked {
-            handled(&tx, read.connection.id, id, read.at, now).await?;
+            handled(&tx, connection.id, id, read.at, now).await?;
         }
         tx.commit().await?;
         if booked { Ok(()) } else { Err(unknown()) }

@@ -21,6 +21,10 @@ pub enum Lane {
     Scan,
 }
 
+/// Longest time that work waits in its place until it may ask. Where it is longer, the work is put back, and its
+/// place is free for other channels.
+const LONGEST_STAND: Duration = Duration::from_secs(10);
+
 /// Share of the bucket that scans leave to others.
 const RESERVE: f64 = 0.25;
 
@@ -61,12 +65,22 @@ impl Bucket {
         }
     }
 
+    /// How long the channel was told to wait, when that is too long for anyone to stand by.
+    pub fn rest(&self, now: Instant) -> Option<Duration> {
+        self.with(|state| state.rest(now))
+    }
+
     fn with<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl State {
+    fn rest(&self, now: Instant) -> Option<Duration> {
+        let left = self.blocked_until?.saturating_duration_since(now);
+        (left > LONGEST_STAND).then_some(left)
+    }
+
     /// Takes a token, or says how long to wait before asking again.
     fn take(&mut self, lane: Lane, now: Instant) -> Result<(), Duration> {
         if let Some(until) = self.blocked_until {
@@ -237,5 +251,19 @@ mod tests {
                 .take(Lane::Urgent, now + Duration::from_secs(5))
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn nobody_stands_by_for_long() {
+        let now = Instant::now();
+        let mut state = state(now);
+        let mut rest = |secs: u64| {
+            state.blocked_until = Some(now + Duration::from_secs(secs));
+            state.rest(now).map(|wait| wait.as_secs())
+        };
+
+        assert_eq!((rest(10), rest(11), rest(900)), (None, Some(11), Some(900)));
+        let at_its_end = now + Duration::from_secs(900);
+        assert_eq!(state.rest(at_its_end), None);
     }
 }

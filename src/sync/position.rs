@@ -1,12 +1,15 @@
 //! Where a walk over a list is, in a form that survives a crash. Pure.
 
-use crate::domain::Window;
+use crate::domain::{Timestamp, Window};
 use crate::marketplaces::PageToken;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Windows narrower than this are not cut further: more rows than the cap changed within one second.
 const NARROWEST: Duration = Duration::from_secs(2);
+
+/// How far beyond the present the last window of a walk over everything reaches.
+const AHEAD: Duration = Duration::from_secs(3_600);
 
 /// The windows that are still to be walked, the present one last, and the page in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -63,6 +66,22 @@ impl Position {
         Some(self)
     }
 
+    /// Once more, for what changed since: where the last window ended in the past, whatever changed after its end
+    /// is in none of them. The new one ends a little after `now`, because clocks differ and reading it takes time.
+    /// `None` when nothing is left out.
+    pub fn for_the_rest(&self, now: Timestamp) -> Option<Self> {
+        let [window] = self.windows.as_slice() else {
+            return None;
+        };
+        let to = now + AHEAD;
+        (window.to <= now).then(|| {
+            Self::within(Window {
+                from: window.to,
+                to,
+            })
+        })
+    }
+
     /// The present window in two halves, from the start of the older; `None` when it is too narrow to cut.
     pub fn cut(mut self) -> Option<Self> {
         let window = self.windows.pop()?;
@@ -71,7 +90,7 @@ impl Position {
             return None;
         }
         // On a whole second: marketplaces count in seconds.
-        let middle = crate::domain::Timestamp::from_secs((window.from + span / 2).secs());
+        let middle = Timestamp::from_secs((window.from + span / 2).secs());
         self.windows.push(Window {
             from: middle,
             to: window.to,
@@ -99,7 +118,6 @@ impl Position {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Timestamp;
 
     fn window(from: i64, to: i64) -> Window {
         Window {
@@ -143,6 +161,27 @@ mod tests {
         assert_eq!(walked.first().unwrap().from, Timestamp::EPOCH);
         assert_eq!(walked.last().unwrap().to, Timestamp::from_secs(1_000));
         assert!(walked.windows(2).all(|pair| pair[0].to == pair[1].from));
+    }
+
+    #[test]
+    fn what_changes_during_a_walk_in_windows_is_in_the_last_one() {
+        let now = Timestamp::from_secs(1_000);
+        let last = Position::within(window(500, 1_000));
+        let within = last.clone().cut().unwrap();
+
+        let rest = last.for_the_rest(now).unwrap();
+
+        assert_eq!(rest.window(), Some(window(1_000, 4_600)));
+        assert_eq!(
+            rest.for_the_rest(now),
+            None,
+            "it reaches beyond the present"
+        );
+        // Reading it took longer than an hour.
+        let later = rest.for_the_rest(Timestamp::from_secs(5_000)).unwrap();
+        assert_eq!(later.window(), Some(window(4_600, 8_600)));
+        assert_eq!(within.for_the_rest(now), None, "its own last window comes");
+        assert_eq!(Position::whole().for_the_rest(now), None, "no windows");
     }
 
     #[test]

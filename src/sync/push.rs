@@ -4,7 +4,7 @@ use super::{Lane, Sync, SyncError};
 use crate::catalog;
 use crate::channels::{self, Channel};
 use crate::domain::{ChannelId, ListingId, SkuId, Source, Timestamp, Work};
-use crate::marketplaces::{MarketplaceError, PushOutcome, StockLevel};
+use crate::marketplaces::{Access, MarketplaceError, PushOutcome, StockLevel};
 use crate::queue::{Claimed, Outcome};
 use crate::stock::{self, PushResult};
 use std::collections::HashMap;
@@ -60,7 +60,7 @@ impl Sync {
             let answers = match connection.marketplace.set_stock(&access, &levels).await {
                 Ok(answers) => answers,
                 Err(error) => {
-                    let error = self.trouble(&connection, access.version, error).await;
+                    let error = self.push_trouble(&connection, &access, error).await;
                     for due in batch {
                         outcomes[due.job] = error.outcome(self.shared.clock.now());
                     }
@@ -80,6 +80,22 @@ impl Sync {
             }
         }
         Ok(outcomes)
+    }
+
+    /// Who may read may not always write. A push that is not let in locks the channel, with its orders, only when
+    /// the shop lets us in no more for anything.
+    async fn push_trouble(
+        &self,
+        connection: &Channel,
+        access: &Access,
+        error: MarketplaceError,
+    ) -> SyncError {
+        if matches!(error, MarketplaceError::Unauthorized { .. })
+            && let Err(refused) = connection.marketplace.shops(access).await
+        {
+            return self.trouble(connection, access.version, refused).await;
+        }
+        self.mild_trouble(connection, access.version, error).await
     }
 
     async fn due(

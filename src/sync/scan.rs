@@ -3,7 +3,7 @@
 //! 1. Open a scan row, or resume the one that was running: its window's end was fixed when it began.
 //! 2. Each page: read it; then in one transaction write what differs, what was seen, and where to go on.
 //! 3. A list longer than the API lets anyone read is walked in windows of update time, cut in two as often
-//!    as needed.
+//!    as needed. What changes meanwhile leaves the windows that are still to come: one more is walked for that.
 //! 4. At the end: a full scan marks gone what no page showed; the cursor moves to where the window ended.
 
 use super::{
@@ -88,7 +88,10 @@ impl Sync {
                         .await);
                 }
             };
+            let rest = |walked: &Position| walked.for_the_rest(self.shared.clock.now());
             let next = position.clone().after(page.next.clone());
+            // Only a walk over everything concludes anything from what it did not see.
+            let next = next.or_else(|| rest(&position).filter(|_| walk.complete));
             row = self
                 .write_page(&connection, row, &walk, &page, next.as_ref(), &access)
                 .await?;

@@ -12,7 +12,7 @@ use marketsink::{
             walk::{Sort, Walk},
         },
         lazada::Lazada,
-        simulation::{NewLine, ShopChange, SimDelivery, SimRequest, SimResponse, SimStatus},
+        simulation::{NewLine, Shop, ShopChange, SimDelivery, SimRequest, SimResponse, SimStatus},
     },
     sandbox::{Fault, Sandbox, SimShop, Weather},
 };
@@ -78,6 +78,11 @@ impl Place {
         sent.into_iter()
             .map(|sent| body(sent)["data"]["order_status"].clone())
             .collect()
+    }
+
+    fn remember(&self, name: &str, value: &str) {
+        self.shop
+            .with(|shop| shop.memory.insert(name.to_owned(), value.to_owned()));
     }
 
     /// What the seller's browser is answered.
@@ -213,6 +218,114 @@ async fn an_app_that_renews_nothing_is_told_so_when_its_token_ends() {
     assert_eq!(alive, Ok(None));
     let is_over = matches!(dead, Err(MarketplaceError::Unauthorized { .. }));
     assert!(is_over, "{dead:?}");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_ended_locks_nobody_out_whose_access_token_lives() {
+    let mut place = Place::open().await;
+    let days = |n: u64| Duration::from_secs(n * 86_400);
+    place.access.clock.advance(days(170));
+    let now = place.access.clock.now();
+    let last = Lazada.refresh(&place.access, now).await.unwrap().unwrap();
+    for (name, value) in last.secrets {
+        place.access.secrets.set(&name, value);
+    }
+
+    place.access.clock.advance(days(15));
+    let alive = Lazada
+        .refresh(&place.access, place.access.clock.now())
+        .await;
+    place.access.clock.advance(days(20));
+    let dead = Lazada
+        .refresh(&place.access, place.access.clock.now())
+        .await;
+
+    assert_eq!(alive, Ok(None));
+    let is_over = matches!(dead, Err(MarketplaceError::Unauthorized { .. }));
+    assert!(is_over, "{dead:?}");
+}
+
+#[tokio::test]
+async fn a_short_page_is_not_the_end_of_a_list_that_has_more() {
+    let place = Place::open().await;
+    for n in 0..5 {
+        place.shop.with(|shop| {
+            shop.add_product(&format!("P{n}"), &[("", None, 100_000, 1)], NOW);
+        });
+        place.buy(1);
+        place.access.clock.advance(Duration::from_secs(1));
+    }
+    place.remember("short pages", "2");
+    let window = Window {
+        from: NOW,
+        to: NOW + Duration::from_secs(60),
+    };
+    let mut query = OrderQuery { window, page: None };
+    let mut of_products = ProductQuery {
+        scope: ProductScope::Active,
+        page: None,
+    };
+
+    let (mut orders, mut products) = (Vec::new(), Vec::new());
+    loop {
+        let page = Lazada.orders(&place.access, &query).await.unwrap();
+        orders.extend(page.items.into_iter().map(|order| order.remote_id));
+        query.page = page.next;
+        if query.page.is_none() {
+            break;
+        }
+    }
+    loop {
+        let page = Lazada.products(&place.access, &of_products).await.unwrap();
+        products.extend(page.items.into_iter().map(|product| product.remote_id));
+        of_products.page = page.next;
+        if of_products.page.is_none() {
+            break;
+        }
+    }
+    place.remember("short pages", "0");
+    let no_orders = Lazada.orders(&place.access, &query).await;
+    let no_products = Lazada.products(&place.access, &of_products).await;
+
+    assert_eq!((orders.len(), products.len()), (5, 6));
+    let untold = |error| matches!(error, Some(MarketplaceError::Unreadable { .. }));
+    assert!(untold(no_orders.err()) && untold(no_products.err()));
+}
+
+#[tokio::test]
+async fn stock_finds_its_warehouses_when_they_were_empty_and_when_they_are_gone() {
+    let place = Place::open().await;
+    let mug = "MUG & <CUP>";
+    let units = |units| {
+        let set = move |shop: &mut Shop| {
+            let id = shop.variant_by_sku(mug).unwrap().id.clone();
+            shop.edit_variant(&id, NOW, |variant| variant.quantity = units);
+        };
+        place.shop.with(set);
+    };
+    let shown = || {
+        place
+            .shop
+            .with(|shop| shop.variant_by_sku(mug).unwrap().quantity)
+    };
+    place.remember("several warehouses", "yes");
+    units(0);
+
+    let from_zero = Lazada
+        .set_stock(&place.access, &place.levels(0).await)
+        .await;
+    let after_zero = shown();
+    let in_two = place.levels(0).await;
+    place
+        .shop
+        .with(|shop| shop.memory.remove("several warehouses"));
+    units(1);
+    let in_one = Lazada.set_stock(&place.access, &in_two).await;
+
+    let push_ref = in_two[0].push_ref.as_ref().unwrap();
+    assert!(push_ref.contains("WH-2"), "{push_ref}");
+    assert_eq!((from_zero, in_one), (Ok(vec![Ok(())]), Ok(vec![Ok(())])));
+    assert_eq!((after_zero, shown()), (12, 12));
 }
 
 #[tokio::test]

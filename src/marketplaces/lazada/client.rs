@@ -7,21 +7,23 @@
 //! Source: <https://open.lazada.com/apps/doc/doc?docId=108069> and the pages of each call, read 2026-11-23.
 
 pub(super) mod answers;
+mod pushes;
+
+pub(super) use pushes::{set_price, set_stock};
 
 use super::mapping;
 use super::{
-    Failure, LIMITS, SITES, SLUG, Site, account, is_digits, not_found, read_answer, refused,
-    tokens, unreadable,
+    Failure, LIMITS, SITES, SLUG, Site, account, is_digits, read_answer, refused, tokens,
+    unreadable,
 };
 use crate::domain::{Currency, Order, Product, RemoteId, Retry, Timestamp, Window};
 use crate::marketplaces::{
-    Access, Consent, ConsentAnswer, MarketplaceError, OrderQuery, OrderSummary, Page, PriceChange,
-    ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity, StockLevel, Tokens,
+    Access, Consent, ConsentAnswer, MarketplaceError, OrderQuery, OrderSummary, Page, ProductQuery,
+    ProductScope, Result, ShopIdentity, Tokens,
     http::{
         Request,
         lenient::{count, readable, rows, text},
         offsets::Offsets,
-        parcels::Parcels,
         walk::{Sort, Walk},
     },
 };
@@ -32,6 +34,9 @@ use sha2::Sha256;
 use url::Url;
 
 const SELLER: &str = "/seller/get";
+
+/// What a refresh is answered that gives no tokens, now or ever.
+const RENEWS_NOTHING: [&str; 2] = ["AUTH_TYPE_UNSUPPORTED", "IllegalRefreshToken"];
 
 /// Last `offset` of /orders/get. Source: docId=121327.
 const LAST_ORDER_OFFSET: usize = 5_000;
@@ -130,10 +135,12 @@ impl Call {
         answer
     }
 
-    /// What is in `data`.
+    /// What is in `data`. Without it nothing was told: that is no empty list.
     async fn ask_data(self, access: &Access) -> Result<Value> {
         let mut answer = self.ask(access).await?;
-        Ok(answer.get_mut("data").map(Value::take).unwrap_or_default())
+        let data = answer.get_mut("data").map(Value::take);
+        let data = data.filter(|data| !data.is_null());
+        data.ok_or_else(|| unreadable("there is no `data` in the answer".to_owned()))
     }
 }
 
@@ -156,18 +163,29 @@ pub(super) async fn refresh(access: &Access, now: Timestamp) -> Result<Option<To
     let call = Call::token(access, "/auth/token/refresh").with("refresh_token", token);
     match call.ask(access).await {
         Ok(answer) => tokens(&answer, now).map(Some),
-        // Apps of the service market renew nothing. As long as the access token lives that is no trouble.
-        Err(failure) if failure.code == "AUTH_TYPE_UNSUPPORTED" => {
-            let lives = Call::get(access, SELLER)?.ask(access).await;
-            lives.map(|_| None).map_err(|failure| match failure.error {
-                MarketplaceError::TokenExpired { marketplace } => MarketplaceError::Unauthorized {
-                    marketplace,
-                    reason: "the access token ended and this kind of app renews none".to_owned(),
-                },
-                error => error,
-            })
+        // Apps of the service market renew nothing, and a refresh token ends on a day that no renewal moves. As
+        // long as the access token lives that is no trouble.
+        Err(failure) if RENEWS_NOTHING.contains(&failure.code.as_str()) => {
+            unless_ended(access).await.map(|()| None)
         }
         Err(failure) => Err(failure.into()),
+    }
+}
+
+/// # Errors
+/// `Unauthorized` when the access token has ended as well.
+async fn unless_ended(access: &Access) -> Result<()> {
+    let Err(failure) = Call::get(access, SELLER)?.ask(access).await else {
+        return Ok(());
+    };
+    match failure.error {
+        MarketplaceError::TokenExpired { marketplace } => Err(MarketplaceError::Unauthorized {
+            marketplace,
+            reason: "the access token ended, and there is nothing to renew it with".to_owned(),
+        }),
+        // The token was accepted; only this API is not granted.
+        MarketplaceError::Refused { code, .. } if code == "InsufficientPermission" => Ok(()),
+        error => Err(error),
     }
 }
 
@@ -245,6 +263,28 @@ fn number(row: &Value, name: &str) -> Option<u64> {
     mapping::id(row, name)?.as_str().parse().ok()
 }
 
+/// What the number of rows in a page says of the list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// A full page: there may be more.
+    Open,
+    Last,
+    /// Fewer rows than asked for, though the list has more: what is missing must not pass for gone.
+    CutShort,
+}
+
+fn end_of(offset: usize, rows: usize, size: usize, listed: Option<u64>) -> End {
+    if rows >= size {
+        return End::Open;
+    }
+    let seen = u64::try_from(offset + rows).unwrap_or(u64::MAX);
+    if listed.is_none_or(|listed| seen >= listed) {
+        End::Last
+    } else {
+        End::CutShort
+    }
+}
+
 /// After each page the window begins at the last row's second, so that neither the largest offset nor rows that
 /// move forward while they are listed hide anything.
 pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
@@ -272,17 +312,29 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
         .await?;
     let listed = count(&data, "countTotal");
     let rows = rows(&data, "orders");
-    let is_last = rows.len() < size;
+    let end = end_of(offset, rows.len(), size, listed);
+    let asked = walk.sort.clone();
     let mark = |row: &Value| {
         let at = mapping::order_version(row).ok().map(Timestamp::secs);
         (number(row, "order_id").unwrap_or(0), at)
     };
     let fresh = walk.take(rows, size, listed, mark).unwrap_or_default();
+    if end == End::CutShort {
+        if fresh.is_empty() {
+            return Err(unreadable("more orders are told than listed".to_owned()));
+        }
+        // The rest of this page: the walk would go on behind a full one.
+        if let (Sort::Modified { page, .. }, Sort::Modified { page: asked, .. }) =
+            (&mut walk.sort, asked)
+        {
+            *page = (*page).min(asked);
+        }
+    }
     let total = walk.total;
     let (items, unreadable) = readable(fresh, "order_id", mapping::summary);
     Ok(Page {
         items,
-        next: (!is_last).then(|| walk.token()),
+        next: (end != End::Last).then(|| walk.token()),
         total,
         unreadable,
     })
@@ -350,22 +402,26 @@ pub(super) async fn products(access: &Access, query: &ProductQuery) -> Result<Pa
         None => Offsets::begin(passes[0], now.secs()),
     };
     let is_first = walk.pass == passes[0];
-    let (fresh, is_last, total) = loop {
+    let (fresh, end, total) = loop {
         let data = match product_page(access, query.scope, &walk).await {
             // An extra: what is beyond the cap is found by its absence, or by the next scan.
             Err(MarketplaceError::TooManyResults { .. }) if !is_first => Value::Null,
             answer => answer?,
         };
         let listed = rows(&data, "products");
-        let is_last = listed.len() < size;
+        let total = count(&data, "total_products");
+        let end = end_of(walk.offset, listed.len(), size, total);
         if let Some(fresh) = walk.take(listed, size, |row| number(row, "item_id")) {
-            break (fresh, is_last, count(&data, "total_products"));
+            break (fresh, end, total);
         }
     };
+    if end == End::CutShort && fresh.is_empty() {
+        return Err(unreadable("more products are told than listed".to_owned()));
+    }
     let site = sites(access)?[0];
     let (items, unreadable) = readable(fresh, "item_id", |row| mapping::product(row, site, now));
     let next = match passes[1] {
-        _ if !is_last => Some(walk),
+        _ if end != End::Last => Some(walk),
         AGAIN if now.secs() == walk.begun_secs => None,
         pass if is_first && !pass.is_empty() => Some(Offsets::begin(pass, walk.begun_secs)),
         _ => None,
@@ -411,63 +467,4 @@ pub(super) async fn products_by_id(access: &Access, ids: &[RemoteId]) -> Result<
         }
     }
     Ok(found)
-}
-
-/// One SKU of a push.
-struct Push<'p> {
-    variant: &'p RemoteId,
-    seller_sku: Option<String>,
-    xml: String,
-}
-
-impl<'p> Push<'p> {
-    fn of(ids: [&'p RemoteId; 2], push_ref: Option<&String>, xml: String) -> Result<Self> {
-        let [_, variant] = ids;
-        let is_known = ids.iter().all(|id| is_digits(id.as_str()));
-        let seller_sku = mapping::PushRef::read(push_ref).sku;
-        let push = Self {
-            variant,
-            seller_sku,
-            xml,
-        };
-        is_known.then_some(push).ok_or_else(|| not_found("the SKU"))
-    }
-}
-
-pub(super) async fn set_stock(access: &Access, levels: &[StockLevel]) -> Result<Vec<PushOutcome>> {
-    let rows = levels.iter().map(|level| {
-        let ids = [&level.product_id, &level.variant_id];
-        Push::of(ids, level.push_ref.as_ref(), mapping::stock_xml(level))
-    });
-    push(access, "/product/stock/sellable/update", rows.collect()).await
-}
-
-pub(super) async fn set_price(access: &Access, prices: &[PriceChange]) -> Result<Vec<PushOutcome>> {
-    let rows = prices.iter().map(|change| {
-        let ids = [&change.product_id, &change.variant_id];
-        Push::of(ids, change.push_ref.as_ref(), mapping::price_xml(change))
-    });
-    push(access, "/product/price_quantity/update", rows.collect()).await
-}
-
-/// What is wrong with single SKUs hides in `detail`, under a code that says no more than that.
-async fn push(
-    access: &Access,
-    path: &'static str,
-    rows: Vec<Result<Push<'_>>>,
-) -> Result<Vec<PushOutcome>> {
-    let mut parcels = Parcels::of(rows, LIMITS.stock_batch as usize);
-    while let Some(parcel) = parcels.take_next() {
-        let skus: Vec<&str> = parcel.rows().map(|push| push.xml.as_str()).collect();
-        let call = Call::get(access, path)?.posting(&mapping::payload(&skus));
-        match call.ask(access).await {
-            Ok(_) => parcels.done(parcel),
-            Err(failure) if failure.is_of_rows() => {
-                let named = |push: &Push<'_>| failure.of(push.variant, push.seller_sku.as_deref());
-                parcels.refused(parcel, &failure.error, named);
-            }
-            Err(failure) => parcels.stop(failure.error),
-        }
-    }
-    parcels.finish()
 }

@@ -3,8 +3,9 @@
 //! Promises: ids stay text, money stays exact, and nothing about the buyer is read. Numbers are taken as text or
 //! as numbers, dates in each of the spellings that have been seen. What cannot be read is named, never guessed.
 //!
-//! An order has no status and no quantities: it is a list of units, each with a status of its own. Units that
-//! were sold alike are one line here, under the lowest of their ids, so that a line keeps its name.
+//! An order has no status and no quantities: it is a list of units, each with a status of its own. Units of one
+//! SKU are one line here, under the lowest of their ids, whatever was paid for each: prices change after the
+//! sale, as when a voucher is split anew, and a line keeps its name.
 //!
 //! Source: <https://open.lazada.com/apps/doc/api?path=/orders/get> and the pages of the other calls, read
 //! 2026-11-23.
@@ -191,15 +192,6 @@ fn remark(statuses: &[&str]) -> Option<String> {
     (!remark.is_empty()).then_some(remark)
 }
 
-/// Units that are the same: SKU, price, and what was paid.
-#[derive(PartialEq)]
-struct Kind {
-    variant: RemoteId,
-    seller_sku: Option<String>,
-    item_price: Option<Money>,
-    paid_price: Money,
-}
-
 /// The lines of an order, in the order of their lowest unit.
 fn lines(items: &[Value], currency: Currency) -> Read<Vec<OrderLine>> {
     let mut units: Vec<(RemoteId, &Value)> = Vec::new();
@@ -210,22 +202,30 @@ fn lines(items: &[Value], currency: Currency) -> Read<Vec<OrderLine>> {
     // As numbers: the lowest unit names the line.
     units.sort_by_cached_key(|(id, _)| (id.as_str().len(), id.clone()));
     units.dedup_by(|(a, _), (b, _)| a == b);
-    let mut lines: Vec<(Kind, OrderLine)> = Vec::new();
+    let mut lines: Vec<OrderLine> = Vec::new();
     for (id, item) in units {
-        let (kind, unit) = unit(id, item, currency)?;
-        let known = lines.iter_mut().find(|(known, _)| *known == kind);
-        let Some((_, line)) = known else {
-            lines.push((kind, unit));
+        let unit = unit(id, item, currency)?;
+        let Some(line) = lines.iter_mut().find(|line| is_same_sku(line, &unit)) else {
+            lines.push(unit);
             continue;
         };
         line.quantity += unit.quantity;
         line.cancelled += unit.cancelled;
         line.total.minor = line.total.minor.saturating_add(unit.total.minor);
     }
-    Ok(lines.into_iter().map(|(_, line)| line).collect())
+    Ok(lines)
 }
 
-fn unit(remote_id: RemoteId, item: &Value, currency: Currency) -> Read<(Kind, OrderLine)> {
+/// By its id; by the seller's code only where neither has one.
+fn is_same_sku(a: &OrderLine, b: &OrderLine) -> bool {
+    if a.variant_id.as_str().is_empty() && b.variant_id.as_str().is_empty() {
+        a.seller_sku.is_some() && a.seller_sku == b.seller_sku
+    } else {
+        a.variant_id == b.variant_id
+    }
+}
+
+fn unit(remote_id: RemoteId, item: &Value, currency: Currency) -> Read<OrderLine> {
     let item_price = amount(item, "item_price", currency)?;
     let paid_price = amount(item, "paid_price", currency)?.or(item_price);
     let paid_price = paid_price.ok_or("an item without `paid_price`")?;
@@ -237,26 +237,19 @@ fn unit(remote_id: RemoteId, item: &Value, currency: Currency) -> Read<(Kind, Or
     };
     let product = id(item, "product_id").unwrap_or_else(|| in_shop_sku(shop_sku.split('_').next()));
     let variant = id(item, "sku_id").unwrap_or_else(|| in_shop_sku(shop_sku.rsplit('-').next()));
-    let seller_sku = text(item, "sku").map(str::to_owned);
     let names = [text(item, "name"), text(item, "variation")];
     let is_off = is_called_off(status(item)) || status(item) == "returned";
-    let line = OrderLine {
+    Ok(OrderLine {
         remote_id,
         product_id: product,
-        variant_id: variant.clone(),
-        seller_sku: seller_sku.clone(),
+        variant_id: variant,
+        seller_sku: text(item, "sku").map(str::to_owned),
         title: joined(names.into_iter().flatten(), ", "),
         quantity: 1,
         cancelled: i64::from(is_off),
+        off_shelf: 0,
         total: paid_price,
-    };
-    let kind = Kind {
-        variant,
-        seller_sku,
-        item_price,
-        paid_price,
-    };
-    Ok((kind, line))
+    })
 }
 
 /// The warehouse of sellers who have only one, who must not name it. Source: docId=121233.
@@ -266,20 +259,23 @@ const ONLY_WAREHOUSE: &str = "dropshipping";
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct PushRef {
     pub sku: Option<String>,
-    /// Sorted, and empty where the seller has one warehouse.
+    /// Sorted, and empty where the seller has one warehouse, as far as was told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     warehouses: Vec<String>,
 }
 
 impl PushRef {
-    fn of(sku: Option<String>, stocks: Vec<(String, i64)>) -> Self {
-        let mut warehouses: Vec<String> = stocks.into_iter().map(|(code, _)| code).collect();
+    fn of(sku: Option<String>, mut warehouses: Vec<String>) -> Self {
         warehouses.sort_unstable();
         warehouses.dedup();
         if warehouses == [ONLY_WAREHOUSE] {
             warehouses.clear();
         }
         Self { sku, warehouses }
+    }
+
+    fn names_none(&self) -> bool {
+        self.warehouses.is_empty()
     }
 
     fn to_text(&self) -> Option<String> {
@@ -305,19 +301,33 @@ fn sku_xml(product: &RemoteId, variant: &RemoteId, known: &PushRef, what: &str) 
     format!("<Sku>{ids}{}{what}</Sku>", code.unwrap_or_default())
 }
 
+/// How a push of stock says where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// With the warehouses that are known; without any where none is.
+    AsKnown,
+    /// The other way round: without the warehouses, or with the one that every seller has.
+    Other,
+}
+
 /// One SKU of /product/stock/sellable/update: what can be sold, whatever is reserved.
 ///
 /// We know one number per channel. With several warehouses the first by code (always the same one) gets all of
 /// it and the others 0: the sum that buyers see is right, and no unit is offered twice.
-pub(super) fn stock_xml(level: &StockLevel) -> String {
+pub(super) fn stock_xml(level: &StockLevel, form: Form) -> String {
     let known = PushRef::read(level.push_ref.as_ref());
     let units = |units: i64| tag("SellableQuantity", &units.max(0).to_string());
-    let shares = known.warehouses.iter().enumerate().map(|(place, code)| {
+    let warehouses: Vec<&str> = match form {
+        Form::AsKnown => known.warehouses.iter().map(String::as_str).collect(),
+        Form::Other if known.warehouses.is_empty() => vec![ONLY_WAREHOUSE],
+        Form::Other => Vec::new(),
+    };
+    let shares = warehouses.iter().enumerate().map(|(place, code)| {
         let share = if place == 0 { level.quantity } else { 0 };
         let said = tag("WarehouseCode", code) + &units(share);
         format!("<MultiWarehouseInventory>{said}</MultiWarehouseInventory>")
     });
-    let what = if known.warehouses.is_empty() {
+    let what = if warehouses.is_empty() {
         units(level.quantity)
     } else {
         let shares = shares.collect::<String>();

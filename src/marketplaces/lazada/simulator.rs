@@ -6,14 +6,17 @@
 //! A push is refused whole when one of its SKUs is: what the real one does with the others is not documented, and
 //! this is the harder case.
 //!
-//! Left out on purpose: packages, returns, several warehouses, campaigns, and buyers.
+//! Left out on purpose: packages, returns, campaigns, and buyers. In the shop's memory `several warehouses` says
+//! that its stock lies in two, `short pages` how many rows its pages have at most, and `renews nothing` that the
+//! app renews no tokens.
 
 mod pages;
+mod pushes;
 
 use super::SLUG;
 use super::mapping::major;
 use super::webhook::{notifications, word_items, word_order};
-use crate::domain::{Currency, Money, ProductState, RemoteId, Timestamp};
+use crate::domain::{Currency, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::{
     Secrets,
     simulation::{
@@ -22,6 +25,7 @@ use crate::marketplaces::{
     },
 };
 use pages::{day, is_within, page};
+use pushes::{update, word_stocks};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, time::Duration};
@@ -316,7 +320,8 @@ fn route(shop: &mut Shop, path: &str, pairs: &Pairs, now: Timestamp) -> Answer {
         "/product/item/get" => {
             let product = shop.products.get(&param("item_id").into());
             let product = product.filter(|product| product.state != ProductState::Gone);
-            word_product(product.ok_or_else(|| refuse("208", "E208: Item does not exist"))?)
+            let gone = || refuse("208", "E208: Item does not exist");
+            word_product(shop, product.ok_or_else(gone)?)
         }
         "/product/stock/sellable/update" | "/product/price_quantity/update" => {
             update(shop, path, param("payload"), now)?
@@ -356,7 +361,8 @@ fn list_orders(shop: &Shop, pairs: &Pairs, now: Timestamp) -> Answer {
         orders.reverse();
     }
     let total = orders.len();
-    let rows = page(pairs, orders.into_iter().map(word_order), [5_000, 100])?;
+    let worded = orders.into_iter().map(word_order);
+    let rows = page(shop, pairs, worded, [5_000, 100])?;
     Ok(json!({"count": rows.len().to_string(), "countTotal": total, "orders": rows}))
 }
 
@@ -371,7 +377,8 @@ fn list_products(shop: &Shop, pairs: &Pairs) -> Answer {
     };
     let products = shop.products.values();
     let wanted = products.filter(|p| is_listed(p.state) && is_within(after, before, p.updated_at));
-    let rows = page(pairs, wanted.clone().map(word_product), [10_000, 50])?;
+    let worded = wanted.clone().map(|product| word_product(shop, product));
+    let rows = page(shop, pairs, worded, [10_000, 50])?;
     let mut data = json!({"total_products": wanted.count().to_string()});
     if !rows.is_empty() {
         data["products"] = rows.into();
@@ -380,7 +387,7 @@ fn list_products(shop: &Shop, pairs: &Pairs) -> Answer {
 }
 
 /// Times are milliseconds in texts; pictures are a list or, of every other product, a text that holds one.
-fn word_product(product: &SimProduct) -> Value {
+fn word_product(shop: &Shop, product: &SimProduct) -> Value {
     let status = match product.state {
         ProductState::Active => "Active",
         ProductState::Inactive => "InActive",
@@ -395,85 +402,14 @@ fn word_product(product: &SimProduct) -> Value {
         "images": if is_text { images.to_string().into() } else { images },
         "attributes": {"name": product.title, "brand": "No Brand"},
         "variation": {"variation1": {"name": "color_family", "has_image": true, "customize": false}},
-        "skus": product.variants.iter().map(word_sku).collect::<Vec<_>>(),
+        "skus": product.variants.iter().map(|sku| word_sku(shop, sku)).collect::<Vec<_>>(),
     })
 }
 
-fn word_sku(sku: &SimVariant) -> Value {
-    // Warehouses with nothing left are not shown.
-    let row = json!({"warehouseCode": "dropshipping", "quantity": sku.quantity, "totalQuantity": sku.quantity,
-        "sellableQuantity": sku.quantity, "occupyQuantity": 0, "withholdQuantity": 0});
-    let stocks: Vec<Value> = (sku.quantity > 0).then_some(row).into_iter().collect();
+fn word_sku(shop: &Shop, sku: &SimVariant) -> Value {
     let price: Value = serde_json::from_str(&major(sku.price)).unwrap_or_default();
     json!({"SkuId": number(&sku.id), "SellerSku": sku.seller_sku.as_deref().unwrap_or_default(), "Status": "active",
         "color_family": sku.title, "price": price, "special_price": 0.0, "special_from_time": "",
         "special_to_time": "", "quantity": sku.quantity, "Available": sku.quantity,
-        "multiWarehouseInventories": stocks, "fblWarehouseInventories": [], "channelInventories": []})
-}
-
-/// The text of an element that holds no others.
-fn element(xml: &str, name: &str) -> Option<String> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    let text = text.replace("&lt;", "<").replace("&gt;", ">");
-    Some(text.replace("&amp;", "&"))
-}
-
-/// Sets all, or names what cannot be set.
-fn update(shop: &mut Shop, path: &str, payload: &str, now: Timestamp) -> Answer {
-    let inside = payload.strip_prefix("<Request><Product><Skus>");
-    let inside = inside.and_then(|rest| rest.strip_suffix("</Skus></Product></Request>"));
-    let inside = inside.ok_or_else(|| refuse("5", "E005: Invalid Request Format"))?;
-    let skus: Vec<&str> = inside.split("<Sku>").skip(1).collect();
-    if !(1..=50).contains(&skus.len()) {
-        return Err(refuse("4171", "More than 50 SKUs in one request"));
-    }
-    let (mut changes, mut detail) = (Vec::new(), Vec::new());
-    for sku in skus {
-        let change = read_change(shop, path, sku);
-        let named = |name: &str| element(sku, name).unwrap_or_default();
-        match change {
-            Ok(change) => changes.push(change),
-            Err((field, message)) => detail.push(json!({"field": field, "message": message,
-                "seller_sku": named("SellerSku"), "sku_id": named("SkuId").parse::<u64>().ok()})),
-        }
-    }
-    if !detail.is_empty() {
-        let whole = refuse("501", "E501: Update product failed");
-        return Err(Refusal { detail, ..whole });
-    }
-    for (id, set) in changes {
-        shop.edit_variant(&id, now, |variant| match set {
-            Set::Units(units) => variant.quantity = units,
-            Set::Price(price) => variant.price = price,
-        });
-    }
-    Ok(json!({}))
-}
-
-enum Set {
-    Units(i64),
-    Price(Money),
-}
-
-/// What it sets; or the field that is wrong, and why.
-type Change = Result<(RemoteId, Set), (&'static str, &'static str)>;
-
-fn read_change(shop: &Shop, path: &str, sku: &str) -> Change {
-    let id = RemoteId::new(element(sku, "SkuId").unwrap_or_default());
-    let product = shop.product_of(&id);
-    let product = product.filter(|product| product.state != ProductState::Gone);
-    if product.is_none_or(|p| element(sku, "ItemId").as_deref() != Some(p.id.as_str())) {
-        return Err(("SkuId", "[208] item not found"));
-    }
-    if path.starts_with("/product/stock/") {
-        let units = element(sku, "SellableQuantity").and_then(|text| text.parse().ok());
-        let units = units.filter(|units| *units >= 0);
-        let units = units.ok_or(("SellableQuantity", "[212] negative sellable quantity"))?;
-        return Ok((id, Set::Units(units)));
-    }
-    let price = element(sku, "Price").and_then(|text| Money::parse(&text, shop.currency).ok());
-    let price = price.filter(|price| price.minor > 0);
-    let price = price.ok_or(("Price", "[4119] price out of range"))?;
-    Ok((id, Set::Price(price)))
+        "multiWarehouseInventories": word_stocks(shop, sku.quantity), "fblWarehouseInventories": [], "channelInventories": []})
 }

@@ -1,8 +1,10 @@
 //! What the files of this folder are tested with: documented answers, published signatures, and the simulator.
 
+mod orders;
+
 use super::client::answers::{code_of, error_of};
 use super::*;
-use crate::domain::{Currency, Money, OrderLine, ProductState, Standing};
+use crate::domain::{Currency, Money, ProductState};
 use crate::marketplaces::{
     MarketplaceError,
     http::{Request, lenient},
@@ -170,120 +172,6 @@ fn times_are_told_apart_by_their_size_and_members_found_in_both_places() {
 }
 
 #[test]
-fn units_that_were_sold_alike_are_one_line() {
-    let rows = fixture("api/orders_get")["data"]["orders"].clone();
-    let items = fixture("api/order_items")["data"][0]["order_items"].clone();
-
-    let order = mapping::order(&rows[0], items.as_array().unwrap(), ringgit()).unwrap();
-
-    let told = |line: &OrderLine| {
-        let ids = [&line.remote_id, &line.product_id, &line.variant_id].map(ToString::to_string);
-        (
-            ids.join(" "),
-            line.quantity,
-            line.cancelled,
-            line.total.minor,
-        )
-    };
-    let lines: Vec<_> = order.lines.iter().map(told).collect();
-    let shirt = "3100045678 15500078901";
-    let expected = [
-        (format!("260422900298363 {shirt}"), 2, 0, 36_800),
-        (format!("260422900298365 {shirt}"), 1, 1, 18_900),
-        (
-            "260422900298366 3100045999 15500079999".to_owned(),
-            1,
-            0,
-            10_000,
-        ),
-    ];
-    assert_eq!(lines, expected);
-    assert_eq!(order.total.to_string(), "661.90 MYR");
-    assert_eq!(order.tracking_number.as_deref(), Some("MYMPA000000001"));
-    assert_eq!(order.remote_status, "canceled, pending");
-    assert_eq!((order.standing, order.remark), (Standing::SOLD, None));
-    assert_eq!(order.lines[0].title, "Kemeja-T, Hitam, M");
-    // A unit changed after its order did.
-    assert_eq!(order.version.to_string(), "2026-10-21T02:42:00Z");
-    assert_eq!(order.placed_at.to_string(), "2026-10-21T02:15:00Z");
-    let without = mapping::order(&rows[0], &[], ringgit());
-    assert!(without.unwrap_err().contains("no items"));
-}
-
-#[test]
-fn the_list_is_read_and_odd_rows_stand_aside() {
-    let rows = fixture("api/orders_get")["data"]["orders"].clone();
-
-    let read: Vec<_> = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(mapping::summary)
-        .collect();
-
-    let numbers: Vec<_> = read.iter().flatten().map(|o| o.number.as_str()).collect();
-    assert_eq!(numbers, ["260422900198363", "260422900198999"]);
-    assert!(
-        read[2]
-            .as_ref()
-            .is_err_and(|why| why.contains("updated_at"))
-    );
-}
-
-#[test]
-fn an_order_stands_where_its_units_stand() {
-    let row = fixture("api/orders_get")["data"]["orders"][0].clone();
-    let item = fixture("api/order_items")["data"][0]["order_items"][0].clone();
-    let read = |statuses: &[&str]| {
-        let of = |(at, status): (usize, &&str)| {
-            let mut item = item.clone();
-            item["order_item_id"] = (at + 1).into();
-            item["status"] = (*status).into();
-            item
-        };
-        let items: Vec<Value> = statuses.iter().enumerate().map(of).collect();
-        let order = mapping::order(&row, &items, ringgit()).unwrap();
-        let open: i64 = order.lines.iter().map(OrderLine::open_quantity).sum();
-        (order.standing, open, order.remark.is_some())
-    };
-
-    assert_eq!(read(&["unpaid", "unpaid"]), (Standing::PLACED, 2, false));
-    assert_eq!(read(&["pending", "canceled"]), (Standing::SOLD, 1, false));
-    assert_eq!(
-        read(&["canceled", "canceled"]),
-        (Standing::CANCELLED, 0, false)
-    );
-    assert_eq!(read(&["shipping", "packed"]), (Standing::SOLD, 2, false));
-    assert_eq!(
-        read(&["shipped", "canceled"]),
-        (Standing::SHIPPED, 1, false)
-    );
-    assert_eq!(
-        read(&["shipping", "delivered"]),
-        (Standing::SHIPPED, 2, false)
-    );
-    assert_eq!(
-        read(&["delivered", "canceled"]),
-        (Standing::COMPLETED, 1, false)
-    );
-    // What came back, or never arrived, is for a person to decide.
-    assert_eq!(
-        read(&["delivered", "returned"]),
-        (Standing::COMPLETED, 1, true)
-    );
-    assert_eq!(
-        read(&["returned", "returned"]),
-        (Standing::SHIPPED, 0, true)
-    );
-    assert_eq!(read(&["failed"]), (Standing::SHIPPED, 1, true));
-    assert_eq!(
-        read(&["lost_by_3pl", "delivered"]),
-        (Standing::SHIPPED, 2, true)
-    );
-    assert_eq!(read(&["levitating"]), (Standing::SOLD, 1, true));
-}
-
-#[test]
 fn products_are_read_with_their_special_price_on_its_days_only() {
     let rows = fixture("api/products_get")["data"]["products"].clone();
     let site = Site::of("MY").unwrap();
@@ -334,28 +222,51 @@ fn products_are_read_with_their_special_price_on_its_days_only() {
 fn stock_goes_to_the_first_warehouse_and_text_is_escaped() {
     let rows = fixture("api/products_get")["data"]["products"].clone();
     let site = Site::of("my").unwrap();
-    let xml = |row: usize| {
+    let xml = |row: usize, form: mapping::Form| {
         let product = mapping::product(&rows[row], site, NOW).unwrap();
-        mapping::stock_xml(&StockLevel {
+        let level = StockLevel {
             product_id: product.remote_id.clone(),
             variant_id: product.variants[0].remote_id.clone(),
             quantity: 18,
             push_ref: product.variants[0].push_ref.clone(),
-        })
+        };
+        mapping::stock_xml(&level, form)
     };
+    let (known, other) = (mapping::Form::AsKnown, mapping::Form::Other);
 
-    let payload = mapping::payload(&[&xml(0)]);
+    let payload = mapping::payload(&[&xml(0, known)]);
 
     let vectors = fixture("vectors");
-    let mut known = vectors["requests"].as_array().unwrap().iter();
-    let known = known.find_map(|vector| vector["pairs"].get("payload"));
-    assert_eq!(Some(&Value::from(payload)), known);
+    let mut signed = vectors["requests"].as_array().unwrap().iter();
+    let signed = signed.find_map(|vector| vector["pairs"].get("payload"));
+    assert_eq!(Some(&Value::from(payload)), signed);
     let in_two = "<Sku><ItemId>3100045888</ItemId><SkuId>15500080001</SkuId>\
         <SellerSku>CAP &amp; &lt;RED&gt;</SellerSku><MultiWarehouseInventories>\
         <MultiWarehouseInventory><WarehouseCode>WH-KL</WarehouseCode><SellableQuantity>18</SellableQuantity>\
         </MultiWarehouseInventory><MultiWarehouseInventory><WarehouseCode>WH-PJ</WarehouseCode>\
         <SellableQuantity>0</SellableQuantity></MultiWarehouseInventory></MultiWarehouseInventories></Sku>";
-    assert_eq!(xml(2), in_two);
+    assert_eq!(xml(2, known), in_two);
+    let in_one =
+        "<WarehouseCode>dropshipping</WarehouseCode><SellableQuantity>18</SellableQuantity>";
+    assert!(xml(0, other).contains(in_one));
+    assert!(!xml(2, other).contains("Warehouse"));
+}
+
+#[test]
+fn a_sku_of_which_nothing_is_left_goes_to_the_warehouses_of_its_product() {
+    let mut row = fixture("api/products_get")["data"]["products"][2].clone();
+    let mut empty = row["skus"][0].clone();
+    empty["SkuId"] = 15_500_080_002_u64.into();
+    empty["multiWarehouseInventories"] = json!([]);
+    row["skus"].as_array_mut().unwrap().push(empty);
+
+    let product = mapping::product(&row, Site::of("my").unwrap(), NOW).unwrap();
+
+    let [full, empty] = product.variants.as_slice() else {
+        panic!("two SKUs")
+    };
+    assert_eq!(empty.push_ref, full.push_ref);
+    assert!(empty.push_ref.as_ref().unwrap().contains("WH-PJ"));
 }
 
 #[test]
@@ -415,12 +326,7 @@ fn each_code_asks_for_what_helps() {
     };
 
     assert_eq!(kind("IllegalAccessToken", ""), "TokenExpired");
-    for code in [
-        "IllegalRefreshToken",
-        "InvalidCode",
-        "InsufficientPermission",
-        "SellerNotActive",
-    ] {
+    for code in ["IllegalRefreshToken", "InvalidCode", "SellerNotActive"] {
         assert_eq!(kind(code, ""), "Unauthorized", "{code}");
     }
     for code in ["6", "506", "513", "1000", "4147", "4170"] {
@@ -428,6 +334,7 @@ fn each_code_asks_for_what_helps() {
     }
     for code in [
         "IncompleteSignature",
+        "InsufficientPermission",
         "MissingParameter",
         "17",
         "4171",

@@ -8,8 +8,10 @@
 //! 2026-11-23.
 
 mod call;
+mod pushes;
 mod tokens;
 
+pub(super) use pushes::{set_price, set_stock};
 pub(super) use tokens::{consent_page, refresh};
 
 #[cfg(test)]
@@ -21,17 +23,11 @@ use super::{
 use crate::domain::{Currency, Order, Product, RemoteId, Timestamp, Window};
 use crate::marketplaces::{
     Access, Consent, ConsentAnswer, MarketplaceError, Missed, OrderQuery, OrderSummary, Page,
-    PageToken, PriceChange, ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity,
-    StockLevel, Subscribed,
-    http::{
-        batch::{self, Answers, Entry},
-        lenient::text,
-    },
+    PageToken, ProductQuery, ProductScope, Result, ShopIdentity, Subscribed, http::lenient::text,
 };
 use call::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 
 const SHOP_INFO: &str = "/api/v2/shop/get_shop_info";
 const ORDER_LIST: &str = "/api/v2/order/get_order_list";
@@ -40,8 +36,6 @@ const ESCROW_DETAIL: &str = "/api/v2/payment/get_escrow_detail";
 const ITEM_LIST: &str = "/api/v2/product/get_item_list";
 const ITEM_BASE_INFO: &str = "/api/v2/product/get_item_base_info";
 const MODEL_LIST: &str = "/api/v2/product/get_model_list";
-const UPDATE_STOCK: &str = "/api/v2/product/update_stock";
-const UPDATE_PRICE: &str = "/api/v2/product/update_price";
 const PUSH_CONFIG: &str = "/api/v2/push/get_app_push_config";
 const SET_PUSH_CONFIG: &str = "/api/v2/push/set_app_push_config";
 const LOST_PUSHES: &str = "/api/v2/push/get_lost_push_message";
@@ -63,9 +57,13 @@ impl Call {
         self.ask_at(access, access.clock.now()).await
     }
 
-    /// The `response` inside the envelope.
+    /// The `response` inside the envelope. Without one nothing was told: that is no empty list, which would
+    /// end a scan before its end.
     async fn fetch(self, access: &Access) -> Result<Value> {
-        Ok(self.ask(access).await?["response"].take())
+        match self.ask(access).await?["response"].take() {
+            response @ Value::Object(_) => Ok(response),
+            _ => Err(unreadable("there is no `response` in the answer")),
+        }
     }
 }
 
@@ -105,7 +103,9 @@ pub(super) async fn shops(access: &Access) -> Result<Vec<ShopIdentity>> {
         match info.and_then(|info| mapping::shop(&info, id).map_err(unauthorized)) {
             Ok(shop) => shops.push(shop),
             // One closed shop of an account does not close the others.
-            Err(error @ MarketplaceError::Unauthorized { .. }) => refused = Some(error),
+            Err(
+                error @ (MarketplaceError::Unauthorized { .. } | MarketplaceError::Refused { .. }),
+            ) => refused = Some(error),
             Err(error) => return Err(error),
         }
     }
@@ -146,8 +146,11 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
         .filter_map(|row| id_of(row, "order_sn"))
         .collect();
     let (mut items, mut unreadable) = (Vec::new(), Vec::new());
-    let mut missing = ids.clone();
-    for row in details(access, &ids, "").await? {
+    let found = details(access, &ids, "").await?;
+    let mut missing = ids;
+    missing.retain(|id| found.refused.iter().all(|(refused, _)| refused != id));
+    unreadable.extend(found.refused);
+    for row in found.rows {
         missing.retain(|id| id_of(&row, "order_sn").as_ref() != Some(id));
         match mapping::summary(&row) {
             Ok(order) => items.push(order),
@@ -167,15 +170,25 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
     })
 }
 
-/// Rows of a call that takes a list of ids, in no order; ids that are not known are left out. `call` makes it
-/// from the list, `name` is that of the rows.
+/// What a call by ids found, in no order; ids that are not known are in neither list.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Value>,
+    /// Ids that were refused one by one.
+    refused: Vec<Misfit>,
+}
+
+/// Rows of a call that takes a list of ids. `call` makes it from the list, `name` is that of the rows.
+///
+/// # Errors
+/// `Refused` when that is all that is said, of one id or of many.
 async fn by_id(
     access: &Access,
     ids: &[RemoteId],
     name: &str,
     call: impl Fn(String) -> Call,
-) -> Result<Vec<Value>> {
-    let mut found = Vec::new();
+) -> Result<Found> {
+    let mut found = Found::default();
     let plain = ids
         .iter()
         .map(RemoteId::as_str)
@@ -183,27 +196,46 @@ async fn by_id(
     for batch in plain.collect::<Vec<_>>().chunks(BATCH) {
         match call(batch.join(",")).fetch(access).await {
             // One id that is not the shop's may refuse the whole batch: ask for each alone.
-            Err(MarketplaceError::NotFound { .. }) if batch.len() > 1 => {
+            Err(error) if batch.len() > 1 && may_be_of_one(&error) => {
+                let before = found.rows.len();
                 for id in batch {
-                    let one = unless_gone(call((*id).to_owned()).fetch(access).await)?;
-                    found.extend(one.map(|mut one| rows(&mut one, name)).unwrap_or_default());
+                    match call((*id).to_owned()).fetch(access).await {
+                        Ok(mut one) => found.rows.extend(rows(&mut one, name)),
+                        Err(MarketplaceError::NotFound { .. }) => {}
+                        Err(one @ MarketplaceError::Refused { .. }) => {
+                            found.refused.push(((*id).into(), one.to_string()));
+                        }
+                        Err(other) => return Err(other),
+                    }
+                }
+                if found.rows.len() == before && found.refused.len() == batch.len() {
+                    return Err(error);
                 }
             }
             answer => {
-                let answer = unless_gone(answer)?;
-                found.extend(
-                    answer
-                        .map(|mut some| rows(&mut some, name))
-                        .unwrap_or_default(),
-                );
+                let told = unless_gone(answer)?.map(|mut told| rows(&mut told, name));
+                found.rows.extend(told.unwrap_or_default());
             }
         }
     }
     Ok(found)
 }
 
+/// Whether the error may be about one id of many, and not about the call.
+fn may_be_of_one(error: &MarketplaceError) -> bool {
+    match error {
+        MarketplaceError::NotFound { .. } => true,
+        MarketplaceError::Refused { code, message, .. } => {
+            let told = format!("{code} {message}").to_ascii_lowercase();
+            let of_call = ["permission", "restricted", "error_sign"];
+            !of_call.iter().any(|part| told.contains(part))
+        }
+        _ => false,
+    }
+}
+
 /// Orders with the `optional` fields.
-async fn details(access: &Access, ids: &[RemoteId], optional: &str) -> Result<Vec<Value>> {
+async fn details(access: &Access, ids: &[RemoteId], optional: &str) -> Result<Found> {
     let call = |ids| {
         let call = Call::of_shop(ORDER_DETAIL)
             .with("order_sn_list", ids)
@@ -217,10 +249,15 @@ async fn details(access: &Access, ids: &[RemoteId], optional: &str) -> Result<Ve
 }
 
 /// # Errors
-/// `Unreadable` with the id when one of the orders cannot be read: an order is never dropped in silence.
+/// `Unreadable` with the id when one of the orders cannot be read or is refused: an order is never dropped in
+/// silence.
 pub(super) async fn orders_by_id(access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>> {
     let mut orders = Vec::new();
-    for row in details(access, ids, mapping::ORDER_FIELDS).await? {
+    let found = details(access, ids, mapping::ORDER_FIELDS).await?;
+    if let Some(refused) = found.refused.into_iter().next() {
+        return Err(misread(refused));
+    }
+    for row in found.rows {
         let settled = match id_of(&row, "order_sn").filter(|_| mapping::hides_prices(&row)) {
             Some(id) => settlement(access, &id).await?,
             None => None,
@@ -233,9 +270,9 @@ pub(super) async fn orders_by_id(access: &Access, ids: &[RemoteId]) -> Result<Ve
 /// What a bundle's lines cost; before it is paid an order has no settlement.
 async fn settlement(access: &Access, order: &RemoteId) -> Result<Option<Value>> {
     let told = Call::of_shop(ESCROW_DETAIL).with("order_sn", order);
-    match told.fetch(access).await {
+    match told.ask(access).await {
         Err(MarketplaceError::NotFound { .. } | MarketplaceError::Refused { .. }) => Ok(None),
-        answer => answer.map(Some),
+        answer => answer.map(|mut told| Some(told["response"].take())),
     }
 }
 
@@ -336,8 +373,9 @@ pub(super) async fn products_by_id(access: &Access, ids: &[RemoteId]) -> Result<
 async fn read_products(access: &Access, ids: &[RemoteId]) -> Result<(Vec<Product>, Vec<Misfit>)> {
     let usual = access.secrets.get("currency");
     let usual = usual.and_then(|code| Currency::from_code(code).ok());
-    let (mut products, mut misfits) = (Vec::new(), Vec::new());
-    for item in base_infos(access, ids).await? {
+    let found = base_infos(access, ids).await?;
+    let (mut products, mut misfits) = (Vec::new(), found.refused);
+    for item in found.rows {
         let models = models_of(access, &item).await?;
         match mapping::product(&item, models.as_ref(), usual) {
             Ok(product) => products.push(product),
@@ -347,7 +385,7 @@ async fn read_products(access: &Access, ids: &[RemoteId]) -> Result<(Vec<Product
     Ok((products, misfits))
 }
 
-async fn base_infos(access: &Access, ids: &[RemoteId]) -> Result<Vec<Value>> {
+async fn base_infos(access: &Access, ids: &[RemoteId]) -> Result<Found> {
     let call = |ids| Call::of_shop(ITEM_BASE_INFO).with("item_id_list", ids);
     by_id(access, ids, "item_list", call).await
 }
@@ -360,99 +398,6 @@ async fn models_of(access: &Access, item: &Value) -> Result<Option<Value>> {
             unless_gone(call.fetch(access).await)
         }
         None => Ok(None),
-    }
-}
-
-/// Reads what is reserved before it sets anything: the call sets what the seller has, not what buyers see.
-pub(super) async fn set_stock(access: &Access, levels: &[StockLevel]) -> Result<Vec<PushOutcome>> {
-    let products: BTreeSet<_> = levels
-        .iter()
-        .map(|level| level.product_id.clone())
-        .collect();
-    let products: Vec<RemoteId> = products.into_iter().collect();
-    let mut held = BTreeMap::new();
-    for item in base_infos(access, &products).await? {
-        if let Some(id) = id_of(&item, "item_id") {
-            held.insert(
-                id,
-                mapping::held(&item, models_of(access, &item).await?.as_ref()),
-            );
-        }
-    }
-    let entry = |level: &StockLevel| {
-        let model = mapping::model_number(&level.product_id, &level.variant_id)?;
-        let held = held.get(&level.product_id)?.get(&model)?;
-        Some(Entry {
-            path: level.product_id.to_string(),
-            id: model,
-            body: mapping::stock_entry(model, level.quantity, held),
-        })
-    };
-    let entries: Vec<_> = levels.iter().map(entry).collect();
-    push(access, UPDATE_STOCK, "stock_list", &entries).await
-}
-
-pub(super) async fn set_price(access: &Access, prices: &[PriceChange]) -> Result<Vec<PushOutcome>> {
-    let entry = |change: &PriceChange| {
-        let model = mapping::model_number(&change.product_id, &change.variant_id)?;
-        Some(Entry {
-            path: change.product_id.to_string(),
-            id: model,
-            body: mapping::price_entry(model, change.price),
-        })
-    };
-    let entries: Vec<_> = prices.iter().map(entry).collect();
-    push(access, UPDATE_PRICE, "price_list", &entries).await
-}
-
-/// One call per product and 50 models; the path of an entry is its product, its id the model.
-async fn push(
-    access: &Access,
-    path: &'static str,
-    list: &str,
-    entries: &[Option<Entry>],
-) -> Result<Vec<PushOutcome>> {
-    let (batches, at_odds) = batch::plan(entries, BATCH);
-    let mut answers = Answers::new(entries.len(), &not_found("the variation"));
-    for place in at_odds {
-        answers.set(place, Err(contradiction()));
-    }
-    for batch in &batches {
-        let answer = match (answers.stopped(), number(batch.path)) {
-            (Some(error), _) => Err(error),
-            (None, None) => Err(not_found("the product")),
-            (None, Some(item)) => {
-                let body = json!({"item_id": item, list: batch.bodies});
-                Call::of_shop(path).sending(body).fetch(access).await
-            }
-        };
-        match answer {
-            Err(error) => answers.fail(batch, &error),
-            Ok(told) => {
-                for (model, places) in &batch.places {
-                    let refused = mapping::refusal(&told, *model);
-                    for place in places {
-                        answers.set(*place, refused.clone().map_or(Ok(()), Err));
-                    }
-                }
-            }
-        }
-    }
-    answers.finish()
-}
-
-fn not_found(what: &str) -> MarketplaceError {
-    MarketplaceError::NotFound {
-        marketplace: SLUG,
-        what: what.to_owned(),
-    }
-}
-
-fn contradiction() -> MarketplaceError {
-    MarketplaceError::Refused {
-        marketplace: SLUG,
-        code: "at_odds".to_owned(),
-        message: "one variation was given two values at once".to_owned(),
     }
 }
 

@@ -8,7 +8,9 @@
 
 mod pushes;
 
-pub(super) use pushes::{held, major, price_entry, refusal, stock_entry};
+pub(super) use pushes::{
+    Held, asks_for_location, held, major, price_entry, refusal, stock_entry, unless_it_passes,
+};
 
 use super::{Misfit, SLUG, id_of, number};
 use crate::domain::{
@@ -151,13 +153,20 @@ fn read_order(row: &Value, settled: Option<&Value>) -> Read<Order> {
         guess
     });
     let mut subtotals = subtotals(settled, currency)?;
-    let mut lines = Vec::new();
+    let mut lines: Vec<OrderLine> = Vec::new();
     for item in rows(row, "item_list") {
         let (line, is_priced) = line(item, currency, &mut subtotals)?;
         if !is_priced {
             remarks.push(format!("the price of line {} is not told", line.remote_id));
         }
-        lines.push(line);
+        match lines.iter_mut().find(|l| l.remote_id == line.remote_id) {
+            Some(known) => {
+                known.quantity = known.quantity.saturating_add(line.quantity);
+                known.cancelled = known.cancelled.saturating_add(line.cancelled);
+                known.total.minor = known.total.minor.saturating_add(line.total.minor);
+            }
+            None => lines.push(line),
+        }
     }
     if lines.is_empty() {
         return Err("the order has no items".to_owned());
@@ -278,18 +287,19 @@ fn line(item: &Value, currency: Currency, subtotals: &mut Subtotals) -> Read<(Or
         cancelled: units("cancelled_qty")
             .saturating_add(units("returned_qty"))
             .min(quantity),
+        off_shelf: 0,
         total: total.unwrap_or(Money::zero(currency)),
     };
     Ok((line, total.is_some()))
 }
 
-/// `line_item_id` came in July 2026; before it, four ids together name a line.
+/// Four ids together name a line; rows that share them are one. `line_item_id`, which came in July 2026, names
+/// none: an order that was booked without it would have other lines with it, and what was shipped already
+/// would be shipped again.
 fn line_id(item: &Value, product: &RemoteId, model: u64) -> RemoteId {
     let part = |name: &str| id_of(item, name).map_or_else(|| "0".to_owned(), |id| id.to_string());
-    id_of(item, "line_item_id").unwrap_or_else(|| {
-        let (of_order, group) = (part("order_item_id"), part("promotion_group_id"));
-        format!("{of_order}-{product}-{model}-{group}").into()
-    })
+    let (of_order, group) = (part("order_item_id"), part("promotion_group_id"));
+    format!("{of_order}-{product}-{model}-{group}").into()
 }
 
 /// Model 0 stands for a product without variations: it goes by the product's id.

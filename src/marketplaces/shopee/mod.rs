@@ -314,47 +314,67 @@ fn error_of(code: &str, message: &str, now: Timestamp) -> MarketplaceError {
         marketplace: SLUG,
         retry_after,
     };
+    let told = || format!("{code} {message}");
     match code.rsplit('.').next().unwrap_or(code) {
         "invalid_acceess_token" | "invalid_access_token" => {
             MarketplaceError::TokenExpired { marketplace: SLUG }
         }
-        "error_auth" if lower.contains("token") => {
-            MarketplaceError::TokenExpired { marketplace: SLUG }
-        }
-        "error_auth"
-        | "shop_no_linked"
+        "error_auth" => of_auth(code, message, &lower),
+        "shop_no_linked"
         | "partner_shop_no_link"
         | "shop_banned"
         | "shop_access_expired"
-        | "error_kyc_auth"
-        | "error_ashop_api_permission"
-        | "error_api_permission"
-        | "error_api_call_restricted"
-        | "error_permission"
-        | "error_partner_key_expired"
-        | "source_ip_undeclared" => unauthorized(format!("{code} {message}")),
+        | "error_kyc_auth" => unauthorized(told()),
+        // Troubles of the app, for whoever runs it to mend: no shop has to be connected anew.
+        "error_partner_key_expired" | "source_ip_undeclared" => unavailable(told()),
         "error_rate_limit" => limited(None),
         "error_limit" => limited(Some(until_quota(now))),
         "error_server" | "error_inner" | "error_network" | "error_system_busy" => {
             unavailable(code.to_owned())
         }
-        "error_data" if lower.contains("parse") => unavailable(format!("{code} {message}")),
+        "error_data" if lower.contains("parse") => unavailable(told()),
         // The next attempt is signed with a new time.
-        "error_param" if lower.contains("timestamp") => unavailable(format!("{code} {message}")),
-        "error_not_found" | "error_item_not_found" | "error_order_not_found" => {
-            MarketplaceError::NotFound {
-                marketplace: SLUG,
-                what: format!("what was asked for ({code})"),
-            }
-        }
+        "error_param" if lower.contains("timestamp") => unavailable(told()),
+        "error_not_found"
+        | "error_item_not_found"
+        | "error_order_not_found"
+        | "order_not_found" => not_known(code),
+        _ if lower.contains("is not found") => not_known(code),
         _ if lower.contains("offset over limit") => {
             MarketplaceError::TooManyResults { marketplace: SLUG }
         }
-        _ => MarketplaceError::Refused {
-            marketplace: SLUG,
-            code: code.to_owned(),
-            message,
-        },
+        // What one API is not granted for is among these: the shop's other calls go on.
+        _ => refused(code, message),
+    }
+}
+
+/// `error_auth` stands for whatever is not allowed. Only two of its texts are about the credentials; of the
+/// others some pass, and the rest is about this request.
+fn of_auth(code: &str, message: String, lower: &str) -> MarketplaceError {
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if says(&["token"]) {
+        MarketplaceError::TokenExpired { marketplace: SLUG }
+    } else if says(&["partner_id", "shopid"]) {
+        unauthorized(format!("{code} {message}"))
+    } else if says(&["system error", "try later", "again"]) && !says(&["holiday"]) {
+        unavailable(format!("{code} {message}"))
+    } else {
+        refused(code, message)
+    }
+}
+
+fn refused(code: &str, message: String) -> MarketplaceError {
+    MarketplaceError::Refused {
+        marketplace: SLUG,
+        code: code.to_owned(),
+        message,
+    }
+}
+
+fn not_known(code: &str) -> MarketplaceError {
+    MarketplaceError::NotFound {
+        marketplace: SLUG,
+        what: format!("what was asked for ({code})"),
     }
 }
 

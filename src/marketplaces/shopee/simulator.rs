@@ -5,12 +5,14 @@
 //! a webhook answered with a body has failed, and one that failed four times waits in the lost list.
 //! Paid orders whose number can be divided by 4 are bundles: they hide what their lines cost.
 //!
-//! Left out on purpose: returns, several warehouses, campaigns, and buyers, who are masked.
+//! Left out on purpose: returns, several warehouses, and buyers, who are masked. What goes wrong now and then is
+//! switched on in the shop's memory: `campaign <variant>` (units it holds), `promoted <variant>`, `on holiday`,
+//! `names its warehouse`, `refused <order>`, `not granted` (a shop's id), `hollow` (no `response`).
 
 mod answers;
 mod pushes;
 
-pub(super) use answers::{known_price, model_id, order_status, reserved};
+pub(super) use answers::{known_price, model_id, order_status, ordered};
 
 use super::{SLUG, webhook};
 use crate::domain::{Currency, RemoteId, Timestamp};
@@ -81,6 +83,11 @@ impl Simulator for ShopeeSimulator {
             Ok(members) => (200, "", "", members),
             Err((error, message)) => (status_of(error), error, message, json!({})),
         };
+        if let Some(members) = body.as_object_mut()
+            && shop.memory.contains_key("hollow")
+        {
+            members.remove("response");
+        }
         body["error"] = error.into();
         body["message"] = message.into();
         body["request_id"] = format!("{:x}51d", now.micros()).into();
@@ -254,6 +261,12 @@ fn check(shop: &Shop, request: &SimRequest, now: Timestamp) -> Result<(), Refusa
     }
     if of_app {
         return Ok(());
+    }
+    if shop.memory.get("not granted").map(String::as_str) == Some(param("shop_id")) {
+        return Err((
+            "error_ashop_api_permission",
+            "The shop may not use this API.",
+        ));
     }
     if param("shop_id") != shop.remote_id.as_str() {
         return Err(WRONG_PARTNER);

@@ -1,5 +1,7 @@
 //! What every file of this folder is tested with: documented answers, and the client against its simulator.
 
+mod refusals;
+
 use super::*;
 use crate::clock::Clock;
 use crate::marketplaces::{
@@ -229,6 +231,29 @@ fn each_code_asks_for_what_helps() {
             "Invalid partner_id or shopid.",
             "Unauthorized",
         ),
+        (
+            "error_auth",
+            "System error, please try again later.",
+            "Unavailable",
+        ),
+        (
+            "error_auth",
+            "Total stock must be more than reserved stock.",
+            "Refused",
+        ),
+        (
+            "error_auth",
+            "The shop is in holiday mode, try again later.",
+            "Refused",
+        ),
+        ("error_auth", "Lack of location_id.", "Refused"),
+        ("error_auth", "No permission to current api.", "Refused"),
+        ("error_ashop_api_permission", "", "Refused"),
+        ("error_api_permission", "", "Refused"),
+        ("error_api_call_restricted", "", "Refused"),
+        ("error_permission", "", "Refused"),
+        ("source_ip_undeclared", "", "Unavailable"),
+        ("error_partner_key_expired", "", "Unavailable"),
         ("shop_no_linked", "", "Unauthorized"),
         ("common.shop_banned", "", "Unauthorized"),
         ("error_rate_limit", "", "RateLimited"),
@@ -241,6 +266,8 @@ fn each_code_asks_for_what_helps() {
             "TooManyResults",
         ),
         ("product.error_item_not_found", "", "NotFound"),
+        ("order.order_not_found", "", "NotFound"),
+        ("error_param", "The order X is not found.", "NotFound"),
         ("error_sign", "Wrong sign.", "Refused"),
         ("error_cannt_edit_stock_in_promotion", "", "Refused"),
     ] {

@@ -336,7 +336,7 @@ fn reserved_stock(
     let order = shop.orders.get(id);
     let lines = order.map_or(&[][..], |order| &order.lines);
     let told = lines.iter().map(|line| {
-        let held = super::simulator::reserved(shop, &line.variant_id);
+        let held = super::simulator::ordered(shop, &line.variant_id);
         let before = match action {
             "place_order" => held - line.quantity,
             _ => held + line.quantity,

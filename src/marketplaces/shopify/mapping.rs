@@ -330,6 +330,7 @@ fn line(
         title: row["name"].as_str().unwrap_or_default().to_owned(),
         quantity,
         cancelled: lost - refunded_only,
+        off_shelf: refunded_only,
         total: Money {
             minor: full.saturating_sub(discount).saturating_add(tax),
             currency,

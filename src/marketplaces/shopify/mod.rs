@@ -6,6 +6,10 @@
 //! - Calls cost points from a bucket. Each answer tells what is left, and the next call waits for what it
 //!   needs. A call that costs too much at once is made smaller.
 //! - `read_orders` reaches back 60 days only; older orders look as if they did not exist.
+//! - A scope that was not granted fails the calls that need it, and no others. Only a token that is not taken
+//!   shuts us out.
+//! - A shop that owes Shopify money, or that Shopify has locked, answers nothing until that is mended; nobody
+//!   tells us when, so it is asked every quarter of an hour.
 //! - Stock is that of **one location**: the first active one (by id) that fulfils online orders and is not a
 //!   fulfilment service's. What other locations hold is neither read nor touched.
 //! - A changed stock level names no product. We do not subscribe to it: Shopify tells of the product, too.
@@ -47,6 +51,9 @@ const VERSION: &str = "2026-10";
 
 /// No list can be read beyond this row. Source: the page on limits.
 const DEEPEST_ROW: u64 = 25_000;
+
+/// How old an order may be that is shown without the scope `read_all_orders`. Source: the page on access scopes.
+const READABLE: Duration = Duration::from_secs(60 * 86_400);
 
 static LIMITS: Limits = Limits {
     platforms: &[Platform {
@@ -175,6 +182,12 @@ impl Marketplace for Shopify {
         client::orders_by_id(access, ids).await
     }
 
+    fn hides_orders_of(&self, placed_at: Timestamp, now: Timestamp) -> Option<&'static str> {
+        (now.since(placed_at) >= READABLE).then_some(
+            "Shopify does not show this order: it is older than the app may read; grant read_all_orders",
+        )
+    }
+
     async fn products(&self, access: &Access, query: &ProductQuery) -> Result<Page<Product>> {
         client::products(access, query).await
     }
@@ -258,18 +271,13 @@ fn uuid_of(content: &str) -> String {
 /// What is inside of an answer, or the error that it means. Errors have three places: the status, `errors`
 /// at the top, and `userErrors` inside of a change, which are the caller's to read.
 fn read_answer(response: &Response, now: Timestamp) -> Result<(Value, Option<Cost>)> {
-    let refused = |reason: &str| {
-        Err(MarketplaceError::Unauthorized {
-            marketplace: SLUG,
-            reason: reason.to_owned(),
-        })
-    };
+    if let Some(error) = resting(response.status) {
+        return Err(error);
+    }
     match response.status {
         200..300 => {}
         401 => return Err(MarketplaceError::TokenExpired { marketplace: SLUG }),
-        402 => return refused("402, the shop is frozen until its owner pays Shopify"),
-        403 => return refused("403, a scope was not granted"),
-        423 => return refused("423, Shopify has locked the shop"),
+        403 => return Err(lacks_scope(&words_of(&response.body))),
         404 => return Err(not_found("the shop at this address")),
         429 => return Err(rate_limited(response.retry_after(now))),
         status @ (430 | 500..) => return Err(unavailable(format!("HTTP {status}"))),
@@ -283,12 +291,45 @@ fn read_answer(response: &Response, now: Timestamp) -> Result<(Value, Option<Cos
         Value::Array(errors) if errors.is_empty() => {}
         Value::Array(errors) => return Err(error_of(&errors[0], &answer)),
         // Plain text instead of a list means that the request was not let in.
-        _ => return refused("errors without a code"),
+        _ => {
+            return Err(MarketplaceError::Unauthorized {
+                marketplace: SLUG,
+                reason: "errors without a code".to_owned(),
+            });
+        }
     }
     match answer["data"].take() {
         Value::Null => Err(unreadable("the answer has no data".to_owned())),
         data => Ok((data, Cost::of(&answer))),
     }
+}
+
+/// How often a shop is asked that answers nothing for now.
+const REST: Duration = Duration::from_secs(900);
+
+/// The shop as a whole answers nothing until its owner has paid, or Shopify has unlocked it. Neither is said to
+/// us, so that work waits and asks again.
+fn resting(status: u16) -> Option<MarketplaceError> {
+    let why = match status {
+        402 => "the shop is frozen until its owner pays Shopify",
+        423 => "Shopify has locked the shop",
+        _ => return None,
+    };
+    tracing::warn!(http.status = status, "{why}; it is asked again");
+    Some(rate_limited(Some(REST)))
+}
+
+/// A call that needs a scope which the merchant did not grant: the others go on.
+fn lacks_scope(what: &str) -> MarketplaceError {
+    let message = format!("{what}; let the app have that scope, and connect the shop again");
+    refused("ACCESS_DENIED", &message)
+}
+
+/// What a refusal says, where it says it in plain text.
+fn words_of(body: &[u8]) -> String {
+    let body = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let words = body["errors"].as_str().map(short);
+    words.unwrap_or_else(|| "a scope was not granted".to_owned())
 }
 
 /// The code of a call that has to be made smaller.
@@ -302,10 +343,14 @@ fn error_of(error: &Value, answer: &Value) -> MarketplaceError {
     let message = short(error["message"].as_str().unwrap_or_default());
     match error["extensions"]["code"].as_str().unwrap_or_default() {
         "THROTTLED" => rate_limited(Cost::of(answer).and_then(Cost::wait)),
-        "ACCESS_DENIED" => MarketplaceError::Unauthorized {
-            marketplace: SLUG,
-            reason: format!("ACCESS_DENIED {message}"),
-        },
+        "ACCESS_DENIED" => {
+            // "Access denied for locations field. Required access: `read_locations` access scope."
+            let scope = error["extensions"]["requiredAccess"].as_str().map(short);
+            let scope = scope.filter(|scope| !message.contains(scope.as_str()));
+            let scope =
+                scope.map_or_else(String::new, |scope| format!(" Required access: {scope}"));
+            lacks_scope(format!("{message}{scope}").trim_end_matches('.'))
+        }
         code @ ("INTERNAL_SERVER_ERROR" | "TIMEOUT") => unavailable(code.to_owned()),
         code => refused(code, &message),
     }

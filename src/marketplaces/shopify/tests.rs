@@ -1,5 +1,7 @@
 //! What every file of this folder is tested with: documented answers, signatures, and the schema.
 
+mod errors;
+
 use super::{mapping::*, *};
 use crate::domain::{Currency, Document, Fulfilment, ProductState, Standing, Window};
 use crate::marketplaces::ProductScope;
@@ -383,63 +385,6 @@ fn a_line_that_is_out_of_its_place_is_told() {
     let misread = rows.iter().filter(|row| product(row, &place()).is_err());
     assert!(misread.count() > 0);
     assert_eq!(products_of_lines(b"", true), (vec![], 0));
-}
-
-#[test]
-fn errors_have_three_places() {
-    let expired = read(
-        401,
-        &json!({"errors": "[API] Invalid API key or access token"}),
-    );
-    let throttled = read(200, &fixture("api/throttled"));
-    let with_code = |code: &str| {
-        read(
-            200,
-            &json!({"errors": [{"message": "m", "extensions": {"code": code}}]}),
-        )
-        .unwrap_err()
-    };
-
-    assert_eq!(
-        expired,
-        Err(MarketplaceError::TokenExpired { marketplace: SLUG })
-    );
-    // (412 - 120) / 100
-    assert_eq!(
-        throttled,
-        Err(rate_limited(Some(Duration::from_millis(2_920))))
-    );
-    assert!(is_too_costly(&with_code("MAX_COST_EXCEEDED")));
-    assert!(matches!(
-        with_code("ACCESS_DENIED"),
-        MarketplaceError::Unauthorized { .. }
-    ));
-    assert!(matches!(
-        with_code("INTERNAL_SERVER_ERROR"),
-        MarketplaceError::Unavailable { .. }
-    ));
-    for status in [402, 403, 423] {
-        let error = read(status, &json!({})).unwrap_err();
-        assert!(
-            matches!(error, MarketplaceError::Unauthorized { .. }),
-            "{status}"
-        );
-    }
-    for status in [430, 500, 503] {
-        let error = read(status, &json!({})).unwrap_err();
-        assert!(
-            matches!(error, MarketplaceError::Unavailable { .. }),
-            "{status}"
-        );
-    }
-    let in_words = read(200, &json!({"errors": "not let in"})).unwrap_err();
-    assert!(matches!(in_words, MarketplaceError::Unauthorized { .. }));
-    assert_eq!(
-        read(200, &json!({"data": {"shop": 1}, "errors": []})),
-        Ok(json!({"shop": 1}))
-    );
-    let inside = UserError::all(&fixture("api/stale")["data"]["inventorySetQuantities"]);
-    assert!(inside[0].is_stale() && inside[0].row() == Some(1));
 }
 
 #[test]

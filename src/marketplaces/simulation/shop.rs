@@ -97,6 +97,8 @@ pub struct SimLine {
     pub variant_id: RemoteId,
     pub quantity: i64,
     pub cancelled: i64,
+    /// Units of `cancelled` that did not go back on the shelf.
+    pub off_shelf: i64,
     pub unit_price: Money,
 }
 
@@ -278,6 +280,7 @@ impl Shop {
                 variant_id: line.variant_id.clone(),
                 quantity: line.quantity,
                 cancelled: 0,
+                off_shelf: 0,
                 unit_price: variant.price,
             });
         }
@@ -354,6 +357,23 @@ impl Shop {
         }
         self.restock(&[back]);
         Some(ShopChange::OrderUpdated(id.clone()))
+    }
+
+    /// Calls off a whole order whose goods are lost: what of it was not called off before does not go back on the
+    /// shelf.
+    pub fn cancel_without_restock(&mut self, id: &RemoteId, now: Timestamp) -> Option<ShopChange> {
+        let before = self.orders.get(id)?.lines.clone();
+        let change = self.move_order(id, SimStatus::Cancelled, now)?;
+        let order = self.orders.get_mut(id)?;
+        for (line, before) in order.lines.iter_mut().zip(&before) {
+            line.off_shelf = before.quantity - before.cancelled;
+        }
+        for line in before {
+            self.edit_variant(&line.variant_id, now, |variant| {
+                variant.quantity -= line.quantity - line.cancelled;
+            });
+        }
+        Some(change)
     }
 
     fn restock(&mut self, lines: &[SimLine]) {

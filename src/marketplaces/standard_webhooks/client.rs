@@ -240,10 +240,7 @@ async fn list(
         .need(path)
         .and_then(|rows| rows.rows())
         .map_err(unreadable)?;
-    let next = place
-        .find("next_page")
-        .map(|next| next.text().map(|token| PageToken(token.to_owned())));
-    let next = next.transpose().map_err(unreadable)?;
+    let next = next_page(&place).map_err(unreadable)?;
     if next.is_some() && next.as_ref() == page {
         return Err(unreadable(
             "`/next_page` is the page that was asked for: the list would never end".to_owned(),
@@ -255,6 +252,13 @@ async fn list(
         _ => vec![],
     };
     Ok(Rows { found, next, total })
+}
+
+/// An empty text is as good as none: asked for, it would be the first page again.
+pub(super) fn next_page(answer: &Place<'_>) -> mapping::Read<Option<PageToken>> {
+    let next = answer.find("next_page").map(|next| next.text());
+    let next = next.transpose()?.filter(|token| !token.is_empty());
+    Ok(next.map(|token| PageToken(token.to_owned())))
 }
 
 /// A page of rows as a page of what they mean.

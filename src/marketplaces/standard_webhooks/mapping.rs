@@ -300,6 +300,7 @@ fn order_line(row: &Place<'_>, currency: Currency) -> Read<OrderLine> {
         title: maybe(row, "title", owned)?.unwrap_or_default(),
         quantity,
         cancelled,
+        off_shelf: 0,
         total: line_total(row, quantity, currency)?,
     })
 }

@@ -247,8 +247,30 @@ fn whole_messages_carry_what_they_tell_of_and_thin_ones_carry_nothing() {
         .remove(0);
     assert_eq!((gone.state, gone.version), (ProductState::Gone, NOW));
     assert!(carried("store.disconnected", &json!({})).is_farewell);
-    let both = webhook::parse(&believed(&message("order.updated", &thin)));
+    let parsed = |kind: &str, data: &Value| webhook::parse(&believed(&message(kind, data)));
+    let both = parsed("order.updated", &thin);
     assert_eq!(both, Ok(vec![Event::order("SO-10042".into(), Some(NOW))]));
+    // Deleted is a version, too, and not the first that comes.
+    let deleted = parsed("product.deleted", &json!({"id": 7}));
+    assert_eq!(deleted, Ok(vec![Event::product("7".into(), Some(NOW))]));
+    let edited = parsed("product.updated", &json!({"id": 7}));
+    assert_eq!(edited, Ok(vec![Event::product("7".into(), None)]));
+}
+
+#[test]
+fn a_list_ends_without_a_next_page_whether_it_is_left_out_null_or_empty() {
+    let next = |answer: Value| client::next_page(&Place::root(&answer));
+
+    for end in [
+        json!({}),
+        json!({"next_page": null}),
+        json!({"next_page": ""}),
+    ] {
+        assert_eq!(next(end), Ok(None));
+    }
+    let token = next(json!({"next_page": "2"})).unwrap();
+    assert_eq!(token.unwrap().0, "2");
+    assert!(next(json!({"next_page": 2})).is_err());
 }
 
 #[test]

@@ -80,14 +80,13 @@ impl<'r> Signed<'r> {
         named("webhook").or_else(|| named("svix"))
     }
 
-    /// The digests of the version we know; others, such as `v1a`, are passed over.
+    /// The digests of the version we know. Others, such as `v1a`, are passed over, and so is what cannot be read:
+    /// it takes nothing from a right one beside it.
     fn digests(&self) -> Result<Vec<Vec<u8>>, Rejected> {
         let mut digests = Vec::new();
-        for signature in self.signatures.split(' ').take(MOST_SIGNATURES) {
-            let (version, text) = signature
-                .split_once(',')
-                .ok_or(Rejected::UnreadableSignature)?;
-            if version == "v1" {
+        let signatures = self.signatures.split_whitespace();
+        for signature in signatures.take(MOST_SIGNATURES) {
+            if let Some(("v1", text)) = signature.split_once(',') {
                 let digest = STANDARD.decode(text).ok();
                 digests.extend(digest.filter(|digest| digest.len() == 32));
             }
@@ -246,13 +245,16 @@ fn meaning(root: &Place<'_>, kind: &str) -> mapping::Read<Message> {
         let whole = whole.transpose()?;
         return Ok(Message::Order(About { id, version, whole }));
     }
-    let whole = if kind == "product.deleted" {
-        Some(mapping::gone(id.clone(), version.unwrap_or(at)))
-    } else if mapping::is_whole_product(&data) {
-        Some(mapping::product(&data)?)
-    } else {
-        None
-    };
+    if kind == "product.deleted" {
+        // It is as new as its deletion, also where the store names no version: a telling of the product as it was
+        // before may still be on its way.
+        let version = version.unwrap_or(at);
+        let whole = Some(mapping::gone(id.clone(), version));
+        let version = Some(version);
+        return Ok(Message::Product(About { id, version, whole }));
+    }
+    let whole = mapping::is_whole_product(&data).then(|| mapping::product(&data));
+    let whole = whole.transpose()?;
     Ok(Message::Product(About { id, version, whole }))
 }
 
@@ -331,13 +333,12 @@ mod tests {
         assert_eq!(judged(&format!("{asymmetric} {other} {right}")), Ok(0));
         assert_eq!(judged(&format!("{right} v2,later")), Ok(0));
         assert_eq!(judged(&format!("v1,short {right}")), Ok(0));
+        assert_eq!(judged(&format!("{right}  {right}")), Ok(0));
+        assert_eq!(judged(&format!("no-comma  {other}\t{right} ")), Ok(0));
         assert_eq!(judged(&other), Err(Rejected::BadSignature));
         assert_eq!(judged(&asymmetric), Err(Rejected::UnreadableSignature));
         assert_eq!(judged(&right[3..]), Err(Rejected::UnreadableSignature));
-        assert_eq!(
-            judged(&format!("{right}  {right}")),
-            Err(Rejected::UnreadableSignature)
-        );
+        assert_eq!(judged(" "), Err(Rejected::UnreadableSignature));
     }
 
     #[test]

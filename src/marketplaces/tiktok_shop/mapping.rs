@@ -160,6 +160,7 @@ fn line(item: &LineItem, currency: Currency) -> Result<OrderLine, String> {
         cancelled: i64::from(is_cancelled),
         // What the sale earns: the platform's discount is paid back to the seller, so only the
         // seller's own lowers it. `sale_price` would have both taken off.
+        off_shelf: 0,
         total: Money {
             minor: price.minor.saturating_sub(discount.minor),
             currency,

@@ -185,6 +185,7 @@ fn order_line(line: &Value, currency: Currency) -> Read<OrderLine> {
         quantity: units,
         // Units are not called off one by one here; refunds are records of their own.
         cancelled: 0,
+        off_shelf: 0,
         total: Money {
             // Their `total` is without tax; ours is what the buyer is charged.
             minor: net.minor.saturating_add(tax.minor),

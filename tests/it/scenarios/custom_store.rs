@@ -18,7 +18,9 @@ use std::{cell::Cell, time::Duration};
 scenarios!(
     a_whole_order_becomes_a_sale_and_its_stock_is_told_to_the_other_channel,
     a_later_version_changes_a_sale_and_an_older_one_does_not,
+    lines_that_share_their_ids_are_told_apart_by_their_sku,
     a_whole_product_makes_listings_that_are_linked_to_skus,
+    a_product_that_was_deleted_stays_so_when_older_messages_come_late,
     a_thin_message_says_what_the_store_must_send_and_a_whole_one_mends_it,
     what_cannot_be_asked_is_done_and_no_failure,
     a_message_that_breaks_the_contract_is_kept_for_support,
@@ -186,6 +188,51 @@ async fn a_later_version_changes_a_sale_and_an_older_one_does_not(url: String) {
     let booked = store.booked().await;
     assert!(booked.contains("] void paid returned"), "{booked}");
     assert_eq!(world.available("MUG").await, 10);
+    world.close().await;
+}
+
+async fn lines_that_share_their_ids_are_told_apart_by_their_sku(url: String) {
+    let world = World::unconnected(url).await;
+    let store = Store::open(&world).await;
+    let line = |id: &str, sku: &str, quantity: i64| {
+        json!({"id": id, "product_id": "P-9", "sku": sku, "quantity": quantity,
+            "unit_price": "10000.00"})
+    };
+    let mut order = order("confirmed", "unsent", 5);
+    order["lines"] = json!([
+        line("1", "MUG", 1),
+        line("2", "TEA-25", 2),
+        line("3", "NONE", 1),
+        line("4", "TEA-100", 3)
+    ]);
+
+    store.tell("order.created", &order).await;
+
+    let mut left = Vec::new();
+    for sku in ["MUG", "TEA-25", "TEA-100"] {
+        left.push(world.available(sku).await);
+        assert_eq!(world.shown(&world.second, sku), *left.last().unwrap());
+    }
+    assert_eq!(left, [9, 8, 7]);
+    let booked = store.booked().await;
+    assert_eq!(booked.matches("unknown_sku").count(), 1, "{booked}");
+    world.close().await;
+}
+
+async fn a_product_that_was_deleted_stays_so_when_older_messages_come_late(url: String) {
+    let world = World::unconnected(url).await;
+    let store = Store::open(&world).await;
+    store.tell("product.created", &product(9, 60)).await;
+    store.tell("product.deleted", &json!({"id": "P-1"})).await;
+
+    store.tell("product.updated", &product(3, 65)).await;
+    let late = world.section("listings").await;
+    let much_later = world.clock.now().since(START).as_secs() as i64 - 300;
+    store.tell("product.updated", &product(3, much_later)).await;
+    let anew = world.section("listings").await;
+
+    assert_eq!(late.matches(" gone ").count(), 2, "{late}");
+    assert_eq!(anew.matches(" gone ").count(), 0, "{anew}");
     world.close().await;
 }
 

@@ -12,6 +12,7 @@ mod products;
 mod refusals;
 mod repeats;
 mod scans;
+mod shopify;
 mod skus;
 mod tokens;
 mod upkeep;

@@ -15,7 +15,7 @@ use marketsink::{
         simulation::{NewLine, SimStatus, Subscription},
     },
     queue::{self, NewJob},
-    sandbox::{Sandbox, SimShop, Weather},
+    sandbox::{Fault, Sandbox, SimShop, Weather},
     sync::Connect,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -23,6 +23,7 @@ use std::{net::TcpListener, time::Duration};
 
 scenarios!(
     a_scan_waits_for_its_bulk_operation_and_counts_no_failure,
+    a_product_that_changes_while_a_list_is_walked_in_windows_is_not_gone,
     three_deliveries_of_one_deed_record_one_order,
     a_subscription_that_was_made_by_hand_is_believed_at_the_channels_own_address,
     an_app_of_the_stores_own_needs_no_token_to_begin_with,
@@ -230,6 +231,43 @@ async fn a_scan_waits_for_its_bulk_operation_and_counts_no_failure(url: String) 
     assert_eq!(gone[0].product_id, vanished);
     let calls = town.shop.n_requests() - asked;
     assert!(calls < 20, "{calls} calls instead of 200 pages");
+    town.close().await;
+}
+
+async fn a_product_that_changes_while_a_list_is_walked_in_windows_is_not_gone(url: String) {
+    let town = Town::open(url, 25).await;
+    let channel = town.connect(None).await.id;
+    town.settle().await;
+    let product = |at: usize| {
+        town.shop
+            .with(|s| s.products.keys().nth(at).unwrap().clone())
+    };
+    let (vanished, touched) = (product(3), product(24));
+    town.shop.with(|shop| {
+        shop.products.remove(&vanished);
+        // More than anyone may page through, and no bulk operation to be had.
+        for (name, value) in [("counted", "25001"), ("bulk full", "yes")] {
+            shop.memory.insert(name.to_owned(), value.to_owned());
+        }
+    });
+
+    // Counted and tried in bulk, read to see that it is too long; counted and read in a window; then it fails.
+    let mut answers = vec![Fault::Fair; 5];
+    answers.push(Fault::ServerError);
+    town.shop.next_answers(answers);
+    town.scan(channel, ScanMethod::Async).await;
+    town.work().await;
+    assert_eq!(town.last_scan().await.pages, 1);
+    let now = town.clock.now() + Duration::from_secs(2);
+    town.shop
+        .with(|shop| shop.edit_product(&touched, now, |_| ()).unwrap());
+    town.settle().await;
+
+    let scan = town.last_scan().await;
+    assert_eq!((scan.state.as_str(), scan.gone), ("done", 1));
+    let gone = listings::Entity::find().filter(listings::Column::State.eq("gone"));
+    let gone = gone.all(town.running.app.db.read()).await.unwrap();
+    assert_eq!(gone[0].product_id, vanished.to_string());
     town.close().await;
 }
 

@@ -111,9 +111,9 @@ pub fn error_of(code: &str, message: &str) -> MarketplaceError {
     match code {
         "IllegalAccessToken" => MarketplaceError::TokenExpired { marketplace: SLUG },
         // The last three are troubles of the store, not of the token: it is paused until a person helps.
+        // `InsufficientPermission` is none: one API is not granted, and the shop's others go on.
         "IllegalRefreshToken"
         | "InvalidCode"
-        | "InsufficientPermission"
         | "SellerNotVerified"
         | "SellerNotActive"
         | "SELLER_NOT_PERMITTED" => MarketplaceError::Unauthorized {

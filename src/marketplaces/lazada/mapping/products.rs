@@ -90,9 +90,24 @@ impl Reading<'_> {
             } else {
                 Some(sellable.fold(0_i64, i64::saturating_add))
             },
-            push_ref: PushRef::of(seller_sku.clone(), stocks).to_text(),
+            push_ref: self.push_ref(seller_sku.clone(), stocks).to_text(),
             seller_sku,
         })
+    }
+
+    /// A warehouse that holds nothing of a SKU is not told of: then those of the product's other SKUs count.
+    fn push_ref(&self, seller_sku: Option<String>, stocks: Vec<(String, i64)>) -> PushRef {
+        let codes = |stocks: Vec<(String, i64)>| stocks.into_iter().map(|(code, _)| code);
+        let own = PushRef::of(seller_sku.clone(), codes(stocks).collect());
+        if !own.names_none() {
+            return own;
+        }
+        let all = self.product.get("skus").and_then(Value::as_array);
+        let of_others = all
+            .into_iter()
+            .flatten()
+            .flat_map(|sku| codes(self::stocks(sku)));
+        PushRef::of(seller_sku, of_others.collect())
     }
 
     /// `Hitam, M`: the product says which members of a SKU are its options.

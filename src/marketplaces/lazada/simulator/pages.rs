@@ -2,6 +2,7 @@
 
 use super::{Pairs, Refusal, refuse};
 use crate::domain::Timestamp;
+use crate::marketplaces::simulation::Shop;
 use chrono::DateTime;
 use serde_json::Value;
 use std::ops::RangeInclusive;
@@ -25,6 +26,7 @@ pub(super) fn is_within(after: Option<i64>, before: Option<i64>, at: Timestamp) 
 /// The rows from `offset` on, `limit` of them, up to the largest allowed of both; from the first on, and as many
 /// as may be, when it is left open.
 pub(super) fn page(
+    shop: &Shop,
     pairs: &Pairs,
     rows: impl Iterator<Item = Value>,
     [last_offset, most]: [usize; 2],
@@ -39,5 +41,7 @@ pub(super) fn page(
     let offset = offset.ok_or_else(|| refuse("14", "E014: Invalid Offset"))?;
     let limit = param("limit", most, 1..=most);
     let limit = limit.ok_or_else(|| refuse("19", "E019: Invalid Limit"))?;
+    let most = shop.memory.get("short pages").and_then(|n| n.parse().ok());
+    let limit = limit.min(most.unwrap_or(limit));
     Ok(rows.skip(offset).take(limit).collect())
 }

@@ -7,7 +7,7 @@ use super::call::Call;
 use crate::domain::Timestamp;
 use crate::marketplaces::{
     Access, Consent, ConsentAnswer, ConsentQuestion, MarketplaceError, Result, Tokens,
-    http::lenient::text,
+    http::lenient::{text, whole},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -32,16 +32,40 @@ pub async fn refresh(access: &Access, now: Timestamp) -> Result<Tokens> {
     tokens(&answer.map_err(no_more_tokens)?, now)
 }
 
-/// Whatever else is said of a refresh token or a code, only a new consent gives another; but a wrong
-/// signature is ours.
+/// Refusals after which only a new consent gives tokens. Source: the error lists of the two token calls.
+const ENDED: [&str; 6] = [
+    "refresh_token_expired",
+    "error_shop_refresh_token",
+    "shop_access_expired",
+    "shop_no_linked",
+    "shop_banned",
+    "invalid_code",
+];
+
+/// A shop is locked for what is documented to be the end of its consent, and for nothing else: a refresh that
+/// failed for another reason is tried again, with the same token.
 fn no_more_tokens(error: MarketplaceError) -> MarketplaceError {
+    let unavailable = |reason| MarketplaceError::Unavailable {
+        marketplace: SLUG,
+        reason,
+    };
     match error {
-        MarketplaceError::Refused { code, message, .. } if !code.ends_with("error_sign") => {
-            unauthorized(format!("{code} {message}"))
+        MarketplaceError::Refused { code, message, .. } => {
+            let name = code.rsplit('.').next().unwrap_or(&code);
+            let lower = message.to_ascii_lowercase();
+            let is_ended = ENDED.contains(&name) || lower.contains("invalid refresh_token");
+            let told = format!("{code} {message}");
+            if is_ended {
+                unauthorized(told)
+            } else {
+                unavailable(told)
+            }
         }
-        MarketplaceError::TokenExpired { .. } | MarketplaceError::NotFound { .. } => {
+        // `error_auth` with "Invalid refresh_token.": no access token is sent with these calls.
+        MarketplaceError::TokenExpired { .. } => {
             unauthorized("the refresh token is no longer accepted".to_owned())
         }
+        MarketplaceError::NotFound { what, .. } => unavailable(format!("it does not know {what}")),
         error => error,
     }
 }
@@ -93,12 +117,13 @@ fn opened(answer: &Value, named: Option<u64>) -> Result<(String, String)> {
     let mut shops: Vec<_> = told
         .into_iter()
         .flatten()
-        .filter_map(Value::as_u64)
+        .filter_map(whole)
+        .filter(|shop| *shop > 0)
         .collect();
     if shops.is_empty() {
-        shops.extend(named);
+        shops.extend(named.and_then(|shop| i64::try_from(shop).ok()));
     }
-    let shops: Vec<_> = shops.iter().map(u64::to_string).collect();
+    let shops: Vec<_> = shops.iter().map(i64::to_string).collect();
     let name = match shops.as_slice() {
         [] => return Err(unauthorized("the consent opens no shop".to_owned())),
         [_] => "shop_id",
@@ -113,7 +138,7 @@ fn tokens(answer: &Value, now: Timestamp) -> Result<Tokens> {
         let token = text(answer, name).ok_or_else(|| unreadable(format!("there is no `{name}`")));
         token.map(|token| (name.to_owned(), token.to_owned()))
     };
-    let life = answer["expire_in"].as_i64().filter(|life| *life > 0);
+    let life = whole(&answer["expire_in"]).filter(|life| *life > 0);
     Ok(Tokens {
         secrets: vec![token("access_token")?, token("refresh_token")?],
         expires_at: life.map(|life| {
@@ -131,7 +156,7 @@ mod tests {
     #[test]
     fn a_life_and_an_instant_are_told_apart() {
         let now = Timestamp::from_secs(1_795_400_400);
-        let ends = |expire_in: i64| {
+        let ends = |expire_in: Value| {
             let answer = json!({"access_token": "a", "refresh_token": "r", "expire_in": expire_in});
             tokens(&answer, now)
                 .unwrap()
@@ -139,9 +164,10 @@ mod tests {
                 .map(Timestamp::secs)
         };
 
-        assert_eq!(ends(14_400), Some(1_795_414_800));
-        assert_eq!(ends(1_795_414_800), Some(1_795_414_800));
-        assert_eq!(ends(0), None);
+        assert_eq!(ends(json!(14_400)), Some(1_795_414_800));
+        assert_eq!(ends(json!("14400")), Some(1_795_414_800));
+        assert_eq!(ends(json!(1_795_414_800)), Some(1_795_414_800));
+        assert_eq!(ends(json!(0)), None);
     }
 
     #[test]
@@ -156,9 +182,44 @@ mod tests {
             named(json!([5, 6]), None).as_deref(),
             Some("shop_id_list 5,6")
         );
+        assert_eq!(
+            named(json!(["5", "6"]), None).as_deref(),
+            Some("shop_id_list 5,6")
+        );
         // The seller comes back with a shop, and the answer need not repeat it.
         assert_eq!(named(json!([]), Some(7)).as_deref(), Some("shop_id 7"));
         assert_eq!(named(json!([5]), Some(7)).as_deref(), Some("shop_id 5"));
         assert_eq!(named(json!([]), None), None);
+    }
+
+    #[test]
+    fn only_what_is_documented_to_end_a_consent_asks_for_a_new_one() {
+        let of = |code: &str, message: &str| {
+            let now = Timestamp::from_secs(1_795_400_400);
+            no_more_tokens(super::super::super::error_of(code, message, now))
+        };
+        let is_ended = |code, message| {
+            let error = of(code, message);
+            let passes = matches!(error, MarketplaceError::Unavailable { .. });
+            let ends = matches!(error, MarketplaceError::Unauthorized { .. });
+            assert!(passes != ends, "{error:?}");
+            ends
+        };
+
+        for code in ENDED {
+            assert!(is_ended(code, ""), "{code}");
+        }
+        assert!(is_ended("error_auth", "Invalid refresh_token."));
+        assert!(is_ended("error_param", "Invalid refresh_token."));
+        for (code, message) in [
+            ("error_sign", "Wrong sign."),
+            ("error_unheard_of", ""),
+            ("error_not_found", ""),
+            ("error_param", "There is something wrong."),
+            ("source_ip_undeclared", ""),
+            ("error_auth", "System error, please try again later."),
+        ] {
+            assert!(!is_ended(code, message), "{code} {message}");
+        }
     }
 }

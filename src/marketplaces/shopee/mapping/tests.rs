@@ -2,7 +2,7 @@
 
 use super::super::{mapping, tests::fixture};
 use super::*;
-use crate::domain::{Document, Fulfilment};
+use crate::domain::{Document, Fulfilment, Retry};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -26,7 +26,8 @@ fn orders_keep_units_and_prices_and_odd_ones_stand_aside() {
     );
     assert_eq!(order.lines[0].total.minor, 18_750_000);
     assert_eq!(order.lines[0].title, "Kopi Gayo, 250g");
-    assert_eq!(order.lines[0].remote_id.as_str(), "2600144043");
+    let named = "23456789012-23456789012-221404189791-0";
+    assert_eq!(order.lines[0].remote_id.as_str(), named);
     assert_eq!((order.version.secs(), order.remark), (1_795_400_405, None));
 
     let order = mapping::order(on_delivery, None).unwrap();
@@ -63,7 +64,7 @@ fn orders_keep_units_and_prices_and_odd_ones_stand_aside() {
     );
     let unsettled = mapping::order(bundle, None).unwrap().remark.unwrap();
     assert!(
-        unsettled.contains("the price of line 11 is not told"),
+        unsettled.contains("the price of line 23456789012-23456789012-221404189791-1 is not told"),
         "{unsettled}"
     );
 
@@ -158,27 +159,67 @@ fn products_have_their_models_named_priced_and_counted() {
 }
 
 #[test]
-fn reserved_units_are_added_and_several_warehouses_are_all_named() {
+fn a_line_keeps_its_name_when_its_own_number_is_told_and_rows_that_share_it_are_one() {
+    let mut row = listed("api/order_detail", "order_list").remove(0);
+    let told = |row: &Value| mapping::order(row, None).unwrap().lines;
+    let with = told(&row);
+    row["item_list"][0]["line_item_id"] = Value::Null;
+    let without = told(&row);
+    let mut second = row["item_list"][0].clone();
+    (second["line_item_id"], second["cancelled_qty"]) = (7.into(), 1.into());
+    (second["promotion_id"], second["model_discounted_price"]) = (5.into(), 90_000.into());
+    row["item_list"].as_array_mut().unwrap().push(second);
+    let both = told(&row);
+
+    assert_eq!(with, without);
+    let [line] = both.as_slice() else {
+        panic!("one line: {both:?}")
+    };
+    assert_eq!(line.remote_id, with[0].remote_id);
+    assert_eq!((line.quantity, line.cancelled), (4, 1));
+    assert_eq!(line.total.minor, 2 * 9_375_000 + 2 * 9_000_000);
+}
+
+#[test]
+fn what_a_campaign_holds_is_part_of_the_stock_and_several_warehouses_are_all_named() {
     let models = fixture("api/model_list")["response"].clone();
-    let items = listed("api/item_base_info", "item_list");
+    let mut items = listed("api/item_base_info", "item_list");
 
     let of_coffee = mapping::held(&items[0], Some(&models));
     let of_glass = mapping::held(&items[1], None);
 
-    let entry = mapping::stock_entry(5, 40, &of_coffee[&221_404_189_791]);
+    let coffee = &of_coffee[&221_404_189_791];
+    let stock = |units, names| mapping::stock_entry(5, units, coffee, names)["seller_stock"].take();
+    assert_eq!(stock(40, false), json!([{"stock": 40}]));
+    assert_eq!(stock(1, false), json!([{"stock": 2}]), "a campaign holds 2");
     assert_eq!(
-        entry,
-        json!({"model_id": 5, "seller_stock": [{"stock": 42}]})
+        stock(40, true),
+        json!([{"location_id": "IDZ", "stock": 40}])
     );
-    let entry = mapping::stock_entry(0, 4, &of_glass[&0]);
-    let both = json!([{"location_id": "IDA", "stock": 7}, {"location_id": "IDZ", "stock": 0}]);
-    assert_eq!(entry["seller_stock"], both);
+    let both = |first: &str, second: &str| json!([{"location_id": first, "stock": 4}, {"location_id": second, "stock": 0}]);
+    let entry = mapping::stock_entry(0, 4, &of_glass[&0], false);
+    assert_eq!(entry["seller_stock"], both("IDA", "IDZ"));
+    items[1]["stock_info_v2"]["seller_stock"][1]["if_saleable"] = false.into();
+    let of_glass = mapping::held(&items[1], None);
+    let entry = mapping::stock_entry(0, 4, &of_glass[&0], false);
+    assert_eq!(
+        entry["seller_stock"],
+        both("IDZ", "IDA"),
+        "nobody can buy from the other"
+    );
+}
+
+#[test]
+fn a_refusal_that_ends_by_itself_is_tried_again() {
     let told = fixture("api/update_stock_refused")["response"].clone();
+    let mut other = told.clone();
+    other["failure_list"][0]["failed_reason"] = "model_id is repeated".into();
+    let of = |told: &Value| mapping::refusal(told, 221_404_189_792).unwrap();
+
     assert!(mapping::refusal(&told, 221_404_189_791).is_none());
-    let refused = mapping::refusal(&told, 221_404_189_792)
-        .unwrap()
-        .to_string();
-    assert!(refused.contains("under promotion"), "{refused}");
+    assert!(of(&told).to_string().contains("under promotion"));
+    assert_eq!(of(&told).retry(), Retry::Backoff);
+    assert_eq!(of(&other).retry(), Retry::Never);
 }
 
 proptest! {

@@ -57,8 +57,8 @@ fn item_status(state: ProductState) -> &'static str {
     }
 }
 
-/// Units of orders that have not been sent: they are part of what the seller has, and nobody can buy them.
-pub fn reserved(shop: &Shop, variant: &RemoteId) -> i64 {
+/// Units of orders that have not been sent; they have left the seller's stock.
+pub fn ordered(shop: &Shop, variant: &RemoteId) -> i64 {
     let open = shop
         .orders
         .values()
@@ -66,6 +66,14 @@ pub fn reserved(shop: &Shop, variant: &RemoteId) -> i64 {
     let lines = open.flat_map(|order| &order.lines);
     let of_variant = lines.filter(|line| line.variant_id == *variant);
     of_variant.map(|line| line.quantity - line.cancelled).sum()
+}
+
+/// Units that a campaign holds (`campaign <variant>` in the shop's memory): part of what the seller has, and
+/// bought in the campaign alone.
+fn reserved(shop: &Shop, variant: &SimVariant) -> i64 {
+    let held = shop.memory.get(&format!("campaign {}", variant.id));
+    let held: i64 = held.and_then(|units| units.parse().ok()).unwrap_or(0);
+    held.min(variant.quantity)
 }
 
 /// One variant without a name is no model.
@@ -163,6 +171,9 @@ pub fn order_detail(shop: &Shop, request: &SimRequest, now: Timestamp) -> Answer
     let asked: Vec<&str> = asked.split(',').collect();
     let mut list = Vec::new();
     for id in ids(request, "order_sn_list")? {
+        if shop.memory.contains_key(&format!("refused {id}")) {
+            return Err(("error_param", "One order_sn is invalid."));
+        }
         if let Some(order) = shop.order_as_shown(&id, now) {
             let mut row = word_order(shop, order);
             if let Some(fields) = row.as_object_mut() {
@@ -315,10 +326,10 @@ pub fn item_list(shop: &Shop, request: &SimRequest) -> Answer {
 }
 
 fn stock_info(shop: &Shop, variant: &SimVariant) -> Value {
-    let reserved = reserved(shop, &variant.id);
+    let reserved = reserved(shop, variant);
     json!({"summary_info": {"total_reserved_stock": reserved,
-            "total_available_stock": variant.quantity},
-        "seller_stock": [{"location_id": LOCATION, "stock": variant.quantity + reserved,
+            "total_available_stock": variant.quantity - reserved},
+        "seller_stock": [{"location_id": LOCATION, "stock": variant.quantity,
             "if_saleable": true}], "shopee_stock": []})
 }
 
@@ -373,25 +384,46 @@ pub fn model_list(shop: &Shop, request: &SimRequest) -> Answer {
     )
 }
 
+const BELOW_RESERVED: &str = "Total stock must be more than reserved stock.";
+
 pub fn update_stock(shop: &mut Shop, body: &Value, now: Timestamp) -> Answer {
+    if shop.memory.contains_key("on holiday") {
+        return Err((
+            "error_holiday_mode_change_stock",
+            "Stock cannot be changed now.",
+        ));
+    }
     update(shop, body, "stock_list", now, |shop, variant, entry| {
         let at = entry["seller_stock"]
             .as_array()
             .map_or(&[][..], Vec::as_slice);
+        let is_named = at.iter().all(|at| at["location_id"] == LOCATION);
+        if shop.memory.contains_key("names its warehouse") && !is_named {
+            return Err("Lack of location_id.");
+        }
+        if shop
+            .memory
+            .contains_key(&format!("promoted {}", variant.id))
+        {
+            return Err("Normal_stock cannot be edited when item is under promotion.");
+        }
         let units: Option<Vec<i64>> = at.iter().map(|at| at["stock"].as_i64()).collect();
-        let stock: i64 = units.filter(|units| !units.is_empty())?.iter().sum();
-        let reserved = reserved(shop, &variant);
-        (stock >= reserved && stock >= 0).then_some(())?;
-        Some(Box::new(move |variant: &mut SimVariant| {
-            variant.quantity = stock - reserved;
+        let units = units.filter(|units| !units.is_empty()).ok_or(WRONG_MODEL)?;
+        let stock: i64 = units.iter().sum();
+        if stock < reserved(shop, variant) || stock < 0 {
+            return Err(BELOW_RESERVED);
+        }
+        Ok(Box::new(move |variant: &mut SimVariant| {
+            variant.quantity = stock;
         }))
     })
 }
 
 pub fn update_price(shop: &mut Shop, body: &Value, now: Timestamp) -> Answer {
     update(shop, body, "price_list", now, |_, _, entry| {
-        let amount = entry["original_price"].as_number()?.to_string();
-        Some(Box::new(move |variant: &mut SimVariant| {
+        let amount = entry["original_price"].as_number().ok_or(WRONG_MODEL)?;
+        let amount = amount.to_string();
+        Ok(Box::new(move |variant: &mut SimVariant| {
             if let Ok(price) = Money::parse(&amount, variant.price.currency) {
                 variant.price = price;
             }
@@ -400,6 +432,7 @@ pub fn update_price(shop: &mut Shop, body: &Value, now: Timestamp) -> Answer {
 }
 
 type Edit = Box<dyn FnOnce(&mut SimVariant)>;
+const WRONG_MODEL: &str = "The model is wrong.";
 
 /// Changes what can be changed; the other models are told in `failure_list`, under an empty error.
 fn update(
@@ -407,7 +440,7 @@ fn update(
     body: &Value,
     list: &str,
     now: Timestamp,
-    edit: impl Fn(&Shop, RemoteId, &Value) -> Option<Edit>,
+    edit: impl Fn(&Shop, &SimVariant, &Value) -> Result<Edit, &'static str>,
 ) -> Answer {
     let item = RemoteId::from(body["item_id"].as_u64().ok_or(WRONG_PARAM)?);
     let is_there = |product: &&SimProduct| product.state != ProductState::Gone;
@@ -426,13 +459,13 @@ fn update(
         let model = entry["model_id"].as_u64();
         let mut variants = product.variants.iter();
         let variant = variants.find(|variant| model_id(&product, &variant.id) == model);
-        let edit = variant.and_then(|variant| edit(shop, variant.id.clone(), entry));
-        if let Some((variant, edit)) = variant.zip(edit) {
-            shop.edit_variant(&variant.id, now, edit);
-            done.push(json!({"model_id": model, "location_id": LOCATION}));
-        } else {
-            let reason = "The model is wrong, or the stock is below what is reserved.";
-            failed.push(json!({"model_id": model, "failed_reason": reason}));
+        let variant = variant.ok_or(WRONG_MODEL);
+        match variant.and_then(|variant| Ok((&variant.id, edit(shop, variant, entry)?))) {
+            Ok((variant, edit)) => {
+                shop.edit_variant(variant, now, edit);
+                done.push(json!({"model_id": model, "location_id": LOCATION}));
+            }
+            Err(reason) => failed.push(json!({"model_id": model, "failed_reason": reason})),
         }
     }
     Ok(json!({"success_list": done, "failure_list": failed}))

@@ -6,7 +6,9 @@ use crate::marketplaces::{
     Access, Consent, ConsentAnswer, ConsentQuestion, MarketplaceError, Result, Subscribed,
     SubscriptionState, Tokens,
     http::Request,
-    shopify::{SLUG, UserError, rate_limited, refused, short, unavailable, unreadable, webhook},
+    shopify::{
+        SLUG, UserError, rate_limited, refused, resting, short, unavailable, unreadable, webhook,
+    },
 };
 use reqwest::Method;
 use serde::Deserialize;
@@ -173,13 +175,15 @@ async fn grant(access: &Access, mut body: Value, now: Timestamp) -> Result<Token
     let request =
         Request::json(Method::POST, url, body.to_string()).header("accept", "application/json");
     let response = send(access, request).await?;
+    if let Some(error) = resting(response.status) {
+        return Err(error);
+    }
     let answer = match response.status {
         200..300 => serde_json::from_slice::<TokenAnswer>(&response.body)
             .map_err(|_| unreadable("the token answer is not understood".to_owned()))?,
         429 => return Err(rate_limited(response.retry_after(now))),
-        status @ (430 | 500..) => return Err(unavailable(format!("HTTP {status}"))),
         // Only a new consent gives another.
-        status => {
+        status @ (400 | 401) => {
             let error: Value = serde_json::from_slice(&response.body).unwrap_or_default();
             let code = short(error["error"].as_str().unwrap_or("no code"));
             return Err(MarketplaceError::Unauthorized {
@@ -187,6 +191,8 @@ async fn grant(access: &Access, mut body: Value, now: Timestamp) -> Result<Token
                 reason: format!("{status} {code}"),
             });
         }
+        // Whatever stands between us and Shopify, it says nothing about the consent.
+        status => return Err(unavailable(format!("HTTP {status}"))),
     };
     let until = |secs: Option<u64>| secs.map(|secs| now + Duration::from_secs(secs));
     let mut secrets = vec![("access_token".to_owned(), answer.access_token)];

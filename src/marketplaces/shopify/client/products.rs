@@ -163,16 +163,16 @@ async fn bulk_page(access: &Access, place: Place, bulk: Bulk) -> Result<Page<Pro
                 wait: BULK_WAIT,
             });
         }
+        // Where nothing was found there is no file either; but nobody asks for one where the shop counts few
+        // products, and absence is not believed without a look.
         Some("COMPLETED") => match operation["url"].as_str().map(Url::parse) {
-            // Nothing was found.
-            None => Some((Vec::new(), None)),
             Some(Ok(url)) => read_piece(access, &url, bulk.offset).await?,
-            Some(Err(_)) => None,
+            Some(Err(_)) | None => None,
         },
         _ => None,
     };
     let Some((rows, next)) = done else {
-        // It failed, or its file has expired: the list is walked instead, from its start.
+        // It failed, or its file is not there, or no more: the list is walked instead, from its start.
         tracing::warn!(
             channel.id = access.channel.0,
             "a bulk operation gave no file; the list is walked"
@@ -242,11 +242,11 @@ fn piece_of(response: &Response, offset: u64, length: u64) -> Result<Option<(Byt
             let end = start.saturating_add(length as usize).min(body.len());
             Ok(Some((body.slice(start..end), end == body.len())))
         }
-        416 => Ok(Some((Bytes::new(), true))),
         429 | 500.. => Err(unavailable(format!(
             "HTTP {} for a bulk file",
             response.status
         ))),
+        // 416 too: a file that is shorter than what was read of it is not the one that was begun.
         _ => Ok(None),
     }
 }

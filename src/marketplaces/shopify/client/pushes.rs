@@ -14,7 +14,7 @@ use crate::marketplaces::{
     Access, MarketplaceError, PriceChange, PushOutcome, Result, StockLevel,
     http::batch::{self, Answers, Entry},
     shopify::{
-        UserError, gid, id_of, is_plain_id,
+        UserError, gid, id_of, is_plain_id, is_too_costly,
         mapping::{self, amount},
         not_found, refused, unavailable, uuid_of,
     },
@@ -22,7 +22,8 @@ use crate::marketplaces::{
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
-/// Variants whose stock is read at once: 800 of the 1,000 points that a call may cost.
+/// Variants whose stock is read at once: 800 of the 1,000 points that a call may cost; fewer where that costs too
+/// much.
 const LARGEST_READ: usize = 200;
 /// "Arrays can have up to 250 entries." Source: the page on limits.
 const LARGEST_INPUT: usize = 250;
@@ -120,13 +121,21 @@ impl Call<'_> {
 
     async fn read(&self, places: &[usize]) -> Result<HashMap<String, Now>> {
         let mut known = HashMap::new();
-        for places in places.chunks(LARGEST_READ) {
+        let mut batches: Vec<&[usize]> = places.chunks(LARGEST_READ).collect();
+        while let Some(places) = batches.pop() {
             let ids = places
                 .iter()
                 .map(|place| self.levels[*place].variant_id.as_str());
             let ids: Vec<_> = ids.map(|id| gid("ProductVariant", id)).collect();
             let variables = json!({"ids": ids, "location": gid("Location", self.location)});
-            let data = ask(self.access, STOCK_NOW, variables).await?;
+            let data = match ask(self.access, STOCK_NOW, variables).await {
+                Err(error) if is_too_costly(&error) && places.len() > 1 => {
+                    let (one, other) = places.split_at(places.len() / 2);
+                    batches.extend([one, other]);
+                    continue;
+                }
+                answer => answer?,
+            };
             for row in rows_of(&data["nodes"]) {
                 let item = &row["inventoryItem"];
                 let ids = id_of(&row["id"]).zip(item["id"].as_str());

@@ -354,23 +354,26 @@ async fn without_a_bulk_file_the_list_is_walked() {
 }
 
 #[tokio::test]
-async fn a_bulk_operation_that_found_nothing_has_no_file() {
+async fn a_bulk_operation_whose_file_is_missing_or_cut_off_ends_no_scan() {
     let (shop, access) = town(2_001, 1).await;
     let later = host(&Rush, &shop, LATER).await;
     let begun = page(&access, None).await.unwrap();
-    shop.lock()
-        .unwrap()
-        .memory
-        .iter_mut()
-        .for_each(|(name, text)| {
+    let second = page(&later, begun.next.clone()).await.unwrap().next;
+    let shorten = |length: usize| {
+        for (name, text) in &mut shop.lock().unwrap().memory {
             if name.starts_with("bulk ") && !name.ends_with("done") {
-                text.clear();
+                text.truncate(length);
             }
-        });
+        }
+    };
 
-    let end = page(&later, begun.next).await.unwrap();
-
-    assert_eq!((end.items.len(), end.next), (0, None));
+    for (length, token) in [(1_000, second), (0, begun.next)] {
+        shorten(length);
+        let back = page(&later, token).await.unwrap();
+        assert_eq!(back.items.len(), 0, "{length}");
+        let walked = page(&later, back.next).await.unwrap();
+        assert_eq!(walked.items.len(), 10, "{length}: the list is walked");
+    }
 }
 
 #[tokio::test]

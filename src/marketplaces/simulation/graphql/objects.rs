@@ -102,9 +102,12 @@ pub fn word_order(shop: &Shop, order: &SimOrder) -> Value {
         open += left * line.unit_price.minor;
         let product = shop.products.get(&line.product_id);
         let variant = shop.variant(&line.variant_id);
-        if line.cancelled > 0 {
-            refunded.push(json!({"quantity": line.cancelled, "restockType": "CANCEL",
-                "lineItem": {"id": id}}));
+        let restocked = line.cancelled - line.off_shelf;
+        for (units, kind) in [(restocked, "CANCEL"), (line.off_shelf, "NO_RESTOCK")] {
+            if units > 0 {
+                refunded.push(json!({"quantity": units, "restockType": kind,
+                    "lineItem": {"id": id}}));
+            }
         }
         lines.push(json!({"__typename": "LineItem", "id": id,
             "name": product.map_or("", |product| &product.title),

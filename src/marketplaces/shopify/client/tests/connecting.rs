@@ -39,6 +39,31 @@ async fn a_renewal_whose_answer_was_lost_can_be_repeated_until_its_token_was_use
 }
 
 #[tokio::test]
+async fn a_shop_that_answers_nothing_for_now_keeps_its_consent() {
+    let (shop, access) = town(1, 1).await;
+    let renewed = async |status: &str| {
+        remember(&shop, "closed", status);
+        take_over(&mut access.clone()).await.unwrap_err()
+    };
+
+    for status in ["402", "423"] {
+        let wait = Retry::After(Duration::from_secs(900));
+        assert_eq!(renewed(status).await.retry(), wait, "{status}");
+        assert_eq!(shops(&access).await.unwrap_err().retry(), wait, "{status}");
+    }
+    for status in ["403", "404", "418", "430", "503"] {
+        let error = renewed(status).await;
+        let is_theirs = matches!(error, MarketplaceError::Unavailable { .. });
+        assert!(is_theirs, "{status}: {error}");
+    }
+    for status in ["400", "401"] {
+        let error = renewed(status).await;
+        let is_refused = matches!(error, MarketplaceError::Unauthorized { .. });
+        assert!(is_refused, "{status}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_refresh_token_the_apps_own_credentials_renew() {
     let (_shop, mut access) = town(1, 1).await;
     access.secrets.take("refresh_token");

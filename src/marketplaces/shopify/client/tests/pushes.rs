@@ -40,6 +40,18 @@ async fn what_is_right_already_is_not_set_again() {
 }
 
 #[tokio::test]
+async fn stock_that_costs_too_much_to_read_at_once_is_read_in_parts() {
+    let (shop, access) = town(10, 4).await;
+    let levels = levels(&access, 6).await;
+    remember(&shop, "largest_cost", "20");
+
+    let outcomes = set_stock(&access, &levels).await.unwrap();
+
+    assert_eq!(outcomes, vec![Ok(()); 40]);
+    assert_eq!(quantities(&shop), [6; 40]);
+}
+
+#[tokio::test]
 async fn what_is_not_counted_or_contradicts_itself_fails_alone_and_says_why() {
     let (shop, access) = town(4, 1).await;
     let mut levels = levels(&access, 3).await;
