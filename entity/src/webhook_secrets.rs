@@ -14,6 +14,8 @@ pub struct Model {
     pub created_at: i64,
     /// None for the current secret.
     pub expires_at: Option<i64>,
+    /// When the shop was told it; none: it is told again and again, and those before it stay good.
+    pub told_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

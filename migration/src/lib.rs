@@ -11,6 +11,7 @@ mod m20261123_000003_books;
 mod m20261123_000004_work;
 mod m20261124_000005_consents;
 mod m20261124_000006_upkeep;
+mod m20261124_000007_told;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000004_work::Migration),
             Box::new(m20261124_000005_consents::Migration),
             Box::new(m20261124_000006_upkeep::Migration),
+            Box::new(m20261124_000007_told::Migration),
         ]
     }
 }

@@ -140,11 +140,13 @@ impl App {
         }
     }
 
-    /// Closes everything. What was acknowledged is on disk already.
+    /// Closes everything. What was acknowledged is on disk already, and renewals of tokens are waited for: what they
+    /// bring exists nowhere else.
     ///
     /// # Errors
     /// When the database does not close.
     pub async fn close(self) -> anyhow::Result<()> {
+        self.sync.renewals_ended().await;
         drop(self.inbox);
         self.writer
             .await

@@ -10,6 +10,7 @@
 use super::{Channel, ChannelError, Sealer, StoredCredentials};
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, Timestamp};
+use crate::marketplaces::{Marketplace, Secrets};
 use entity::{channels, credentials};
 use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -27,7 +28,7 @@ const SAME: Duration = Duration::from_secs(3_600);
 const BETWEEN_RENEWALS: Duration = Duration::from_secs(12 * 3_600);
 const LIST_LIMIT: u64 = 10_000;
 /// What every adapter calls the secret that renews the others.
-const REFRESH_TOKEN: &str = "refresh_token";
+pub const REFRESH_TOKEN: &str = "refresh_token";
 
 /// When what a channel lives on ends; `None`: it does not, or nobody said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -206,24 +207,49 @@ pub async fn sharing(
     let Some(token) = token else {
         return Ok(sharing);
     };
-    let others = channels::Entity::of_merchant(of.merchant.0)
-        .filter(channels::Column::Marketplace.eq(of.marketplace.slug()))
+    let holders = holders(db, sealer, (of.merchant, of.marketplace), &token).await?;
+    sharing.extend(holders.into_iter().filter(|(id, _)| *id != of.id));
+    Ok(sharing)
+}
+
+/// A connection of the merchant that lives on the refresh token of `handed`.
+pub async fn holder_of(
+    db: &Db,
+    sealer: &Sealer,
+    of: (MerchantId, &dyn Marketplace),
+    handed: &Secrets,
+) -> Result<Option<ChannelId>, ChannelError> {
+    let Some(token) = handed.get(REFRESH_TOKEN) else {
+        return Ok(None);
+    };
+    let holders = holders(db, sealer, of, token).await?;
+    Ok(holders.first().map(|(id, _)| *id))
+}
+
+async fn holders(
+    db: &Db,
+    sealer: &Sealer,
+    (merchant, marketplace): (MerchantId, &dyn Marketplace),
+    token: &str,
+) -> Result<Vec<(ChannelId, StoredCredentials)>, ChannelError> {
+    let connections = channels::Entity::of_merchant(merchant.0)
+        .filter(channels::Column::Marketplace.eq(marketplace.slug()))
         .filter(channels::Column::ParentId.is_null())
-        .filter(channels::Column::Id.ne(of.id.0))
         .order_by_asc(channels::Column::Id)
         .limit(LIST_LIMIT)
         .all(db.read())
         .await?;
-    for other in others {
-        let id = ChannelId(other.id);
+    let mut holders = Vec::new();
+    for row in connections {
+        let id = ChannelId(row.id);
         // Those that do not open concern their own channel.
-        if let Ok(Some(other)) = super::credentials(db.read(), sealer, id).await
-            && other.secrets.get(REFRESH_TOKEN) == Some(&token)
+        if let Ok(Some(stored)) = super::credentials(db.read(), sealer, id).await
+            && stored.secrets.get(REFRESH_TOKEN) == Some(token)
         {
-            sharing.push((id, other));
+            holders.push((id, stored));
         }
     }
-    Ok(sharing)
+    Ok(holders)
 }
 
 /// Takes the right to renew the tokens of this version until `until`. False when another has it, or when they

@@ -4,14 +4,17 @@
 //! seconds, so that a change made by another process is seen soon; a refused signature looks again at
 //! once, so that a rotated secret works at once.
 
-use super::{ChannelError, ChannelState, Sealer, store};
-use crate::db::Db;
+use super::{ChannelError, ChannelState, Sealer, secrets};
+use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, Timestamp};
 use crate::marketplaces::{Marketplace, WebhookKeys};
 use entity::channels;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -35,6 +38,8 @@ pub struct Known {
 #[derive(Debug, Clone)]
 pub struct KnownKeys {
     pub known: Option<Known>,
+    /// The merchant has removed the channel: nobody is known, and nobody wants to hear of it.
+    pub is_removed: bool,
     pub keys: WebhookKeys,
     looked_at: Timestamp,
 }
@@ -133,9 +138,14 @@ impl Directory {
         now: Timestamp,
     ) -> Result<KnownKeys, ChannelError> {
         let (read, slug) = (self.db.read(), marketplace.slug());
+        let mut is_removed = false;
         let known = match &who {
             Who::Shop(None) => None,
-            Who::Shop(Some(shop)) => known_shop(read, slug, shop).await?,
+            Who::Shop(Some(shop)) => {
+                let known = known_shop(read, slug, shop).await?;
+                is_removed = known.is_none() && self::is_removed(read, slug, shop).await?;
+                known
+            }
             Who::Address(address) => {
                 known_by(read, slug, channels::Column::Address.eq(address.as_str())).await?
             }
@@ -143,11 +153,12 @@ impl Directory {
         let mut keys = self.app_keys(marketplace);
         if let (Who::Address(_), Some(known)) = (&who, &known) {
             let id = known.channel;
-            let own = store::secrets_of_connection(read, &self.sealer, id, now).await?;
+            let own = secrets::secrets_of_connection(read, &self.sealer, id, now).await?;
             keys.keys.splice(..0, own.keys);
         }
         Ok(KnownKeys {
             known,
+            is_removed,
             keys,
             looked_at: now,
         })
@@ -164,6 +175,44 @@ pub async fn known_shop<C: ConnectionTrait>(
     shop: &str,
 ) -> Result<Option<Known>, ChannelError> {
     known_by(conn, marketplace, channels::Column::RemoteId.eq(shop)).await
+}
+
+/// Whether the merchant has removed this shop.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_removed<C: ConnectionTrait>(
+    conn: &C,
+    marketplace: &str,
+    shop: &str,
+) -> Result<bool, ChannelError> {
+    let row = channels::Entity::find()
+        .filter(channels::Column::Marketplace.eq(marketplace))
+        .filter(channels::Column::ParentId.is_null())
+        .filter(channels::Column::State.eq(ChannelState::Removed.as_str()))
+        .filter(channels::Column::RemoteId.eq(shop))
+        .one(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Those of these channels that are active, and stay so until the transaction ends: whoever locks or unlocks
+/// one of them waits for it, or was waited for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn active_among(tx: &Tx, ids: &[ChannelId]) -> Result<HashSet<ChannelId>, DbErr> {
+    // Whatever their state: only rows that are found are held.
+    let rows = channels::Entity::find()
+        .filter(channels::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .order_by_asc(channels::Column::Id)
+        .lock_shared()
+        .all(tx)
+        .await?;
+    let active = rows
+        .into_iter()
+        .filter(|row| row.state == ChannelState::Active.as_str());
+    Ok(active.map(|row| ChannelId(row.id)).collect())
 }
 
 async fn known_by<C: ConnectionTrait>(

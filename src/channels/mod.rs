@@ -10,24 +10,28 @@ mod directory;
 mod keys;
 mod reseal;
 mod sealing;
+mod secrets;
 mod store;
 mod subscriptions;
 
 pub use calendar::{
-    Dates, Ending, Expiry, Lifeline, begin_renewal, calendar, end_renewal, is_warning_due,
-    save_consent_end, sharing, take_warning,
+    Dates, Ending, Expiry, Lifeline, REFRESH_TOKEN, begin_renewal, calendar, end_renewal,
+    holder_of, is_warning_due, save_consent_end, sharing, take_warning,
 };
 pub use consents::{
     CONSENT_LIFE, NewConsent, PendingConsent, ask, conclude, consent, of_state, use_up,
 };
-pub use directory::{Directory, Known, KnownKeys, Who, known_shop};
+pub use directory::{Directory, Known, KnownKeys, Who, active_among, is_removed, known_shop};
 pub use keys::{KeyId, SealingKey, is_open_to_others};
 pub use reseal::{KeyUse, Resealed, UNNAMED, forget_sealed, key_uses, reseal, unopened};
 pub use sealing::{Belonging, SealError, Sealer, SecretKind};
+pub use secrets::{
+    ROTATION_OVERLAP, mark_told, overlap_ends_at, rotate_webhook_secret, secrets_of_connection,
+    take_back_webhook_secret, untold_secret,
+};
 pub use store::{
-    NewChannel, ROTATION_OVERLAP, StoredCredentials, connect, connection_of, credentials, list,
-    load, lock, of_platform, outlet_of, overlap_ends_at, platforms_of, remove, replace_credentials,
-    rotate_webhook_secret, save_settings, secrets_of_connection, take_back_webhook_secret, unlock,
+    NewChannel, StoredCredentials, connect, connection_of, credentials, is_current, list, load,
+    lock, of_platform, outlet_of, platforms_of, remove, replace_credentials, save_settings, unlock,
     was_removed_since,
 };
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};

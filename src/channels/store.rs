@@ -6,16 +6,13 @@ use super::{
 };
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
-use crate::marketplaces::{Marketplace, Secrets, WebhookKey, WebhookKeys};
+use crate::marketplaces::{Marketplace, Secrets};
 use entity::{channels, credentials, webhook_secrets};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
     ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
-use std::time::Duration;
 
-/// How long a replaced webhook secret is still accepted: longer than any marketplace retries.
-pub const ROTATION_OVERLAP: Duration = Duration::from_secs(3 * 86_400);
 const LIST_LIMIT: u64 = 10_000;
 
 /// A shop to be connected.
@@ -199,8 +196,8 @@ pub async fn outlet_of<C: ConnectionTrait>(
     Ok(load(db, id).await?.outlet)
 }
 
-/// Locks a connection and every channel on it: only a person can mend it.
-pub async fn lock(tx: &Tx, id: ChannelId, reason: &str, now: Timestamp) -> Result<(), DbErr> {
+/// Locks a connection and every channel on it. False when nothing of it was active.
+pub async fn lock(tx: &Tx, id: ChannelId, reason: &str, now: Timestamp) -> Result<bool, DbErr> {
     set_state(
         tx,
         id,
@@ -212,8 +209,8 @@ pub async fn lock(tx: &Tx, id: ChannelId, reason: &str, now: Timestamp) -> Resul
     .await
 }
 
-/// Unlocks a connection and every channel on it.
-pub async fn unlock(tx: &Tx, id: ChannelId, now: Timestamp) -> Result<(), DbErr> {
+/// Unlocks a connection and every channel on it. False when nothing of it was locked.
+pub async fn unlock(tx: &Tx, id: ChannelId, now: Timestamp) -> Result<bool, DbErr> {
     set_state(
         tx,
         id,
@@ -232,11 +229,11 @@ async fn set_state(
     to: ChannelState,
     reason: Option<&str>,
     now: Timestamp,
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     let of_connection = channels::Column::Id
         .eq(id.0)
         .or(channels::Column::ParentId.eq(id.0));
-    channels::Entity::update_many()
+    let changed = channels::Entity::update_many()
         .col_expr(channels::Column::State, Expr::value(to.as_str()))
         .col_expr(
             channels::Column::StateReason,
@@ -247,7 +244,7 @@ async fn set_state(
         .filter(channels::Column::State.eq(from.as_str()))
         .exec(tx)
         .await?;
-    Ok(())
+    Ok(changed.rows_affected > 0)
 }
 
 /// Removes a connection and forgets its secrets; orders, stock and history stay.
@@ -291,7 +288,7 @@ fn credentials_of((channel, merchant): (ChannelId, MerchantId)) -> Belonging {
     }
 }
 
-fn webhook_secret_of(owner: (ChannelId, MerchantId)) -> Belonging {
+pub(super) fn webhook_secret_of(owner: (ChannelId, MerchantId)) -> Belonging {
     Belonging {
         kind: SecretKind::WebhookSecret,
         ..credentials_of(owner)
@@ -302,7 +299,7 @@ fn webhook_secret_of(owner: (ChannelId, MerchantId)) -> Belonging {
 #[derive(Debug, Clone)]
 pub struct StoredCredentials {
     pub secrets: Secrets,
-    /// Raised by each renewal.
+    /// Raised by each renewal, and never used twice, also when the channel was removed in between.
     pub version: i64,
     pub expiry: Expiry,
     pub refreshed_at: Timestamp,
@@ -329,6 +326,16 @@ pub async fn credentials<C: ConnectionTrait>(
         expiry: expiry_of(&row),
         refreshed_at: Timestamp::from_micros(row.refreshed_at),
     }))
+}
+
+/// Whether the credentials of `version` are those of the connection, or it has none.
+pub async fn is_current<C: ConnectionTrait>(
+    db: &C,
+    id: ChannelId,
+    version: i64,
+) -> Result<bool, DbErr> {
+    let stored = credentials::Entity::find_by_id(id.0).one(db).await?;
+    Ok(stored.is_none_or(|stored| stored.version == version))
 }
 
 /// Stores credentials over those of `version` (0: whatever is there). False when somebody was faster, or when
@@ -377,7 +384,8 @@ pub async fn replace_credentials(
                 expires_at: Set(expiry.access.map(Timestamp::micros)),
                 refresh_expires_at: Set(expiry.refresh.map(Timestamp::micros)),
                 consent_expires_at: Set(expiry.consent.map(Timestamp::micros)),
-                version: Set(1),
+                // Later than any that was removed with the channel: a renewal of those is still none of these.
+                version: Set(now.micros()),
                 refreshed_at: Set(now.micros()),
                 ..Default::default()
             };
@@ -385,106 +393,4 @@ pub async fn replace_credentials(
             Ok(true)
         }
     }
-}
-
-/// Makes `secret` the current webhook secret; the one before stays good for three days.
-pub async fn rotate_webhook_secret(
-    tx: &Tx,
-    sealer: &Sealer,
-    channel: (ChannelId, MerchantId),
-    secret: &str,
-    now: Timestamp,
-) -> Result<(), ChannelError> {
-    let (id, merchant) = channel;
-    let until = now + ROTATION_OVERLAP;
-    webhook_secrets::Entity::delete_many()
-        .filter(webhook_secrets::Column::ChannelId.eq(id.0))
-        .filter(webhook_secrets::Column::ExpiresAt.lte(now.micros()))
-        .exec(tx)
-        .await?;
-    webhook_secrets::Entity::update_many()
-        .col_expr(
-            webhook_secrets::Column::ExpiresAt,
-            Expr::value(until.micros()),
-        )
-        .filter(webhook_secrets::Column::ChannelId.eq(id.0))
-        .filter(webhook_secrets::Column::ExpiresAt.is_null())
-        .exec(tx)
-        .await?;
-    let row = webhook_secrets::ActiveModel {
-        merchant_id: Set(merchant.0),
-        channel_id: Set(id.0),
-        sealed: Set(sealer.seal(webhook_secret_of(channel), secret.as_bytes())?),
-        created_at: Set(now.micros()),
-        ..Default::default()
-    };
-    row.insert(tx).await?;
-    Ok(())
-}
-
-/// Makes the secret before the current one the current one again, and forgets the latter.
-pub async fn take_back_webhook_secret(tx: &Tx, id: ChannelId) -> Result<(), DbErr> {
-    let rows = webhook_secrets::Entity::of_channel(id.0)
-        .order_by_desc(webhook_secrets::Column::Id)
-        .limit(2)
-        .all(tx)
-        .await?;
-    let mut rows = rows.into_iter();
-    if let Some(current) = rows.next() {
-        webhook_secrets::Entity::delete_by_id(current.id)
-            .exec(tx)
-            .await?;
-    }
-    if let Some(before) = rows.next() {
-        let mut before = before.into_active_model();
-        before.expires_at = Set(None);
-        before.update(tx).await?;
-    }
-    Ok(())
-}
-
-/// When the last webhook secret that is being rotated out stops being accepted; `None` when there is none.
-pub async fn overlap_ends_at<C: ConnectionTrait>(
-    db: &C,
-    id: ChannelId,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, DbErr> {
-    let last = webhook_secrets::Entity::of_channel(id.0)
-        .filter(webhook_secrets::Column::ExpiresAt.gt(now.micros()))
-        .order_by_desc(webhook_secrets::Column::ExpiresAt)
-        .one(db)
-        .await?;
-    Ok(last
-        .and_then(|row| row.expires_at)
-        .map(Timestamp::from_micros))
-}
-
-/// The webhook secrets of a connection that are still accepted, current first.
-pub async fn secrets_of_connection<C: ConnectionTrait>(
-    db: &C,
-    sealer: &Sealer,
-    id: ChannelId,
-    now: Timestamp,
-) -> Result<WebhookKeys, ChannelError> {
-    let rows = webhook_secrets::Entity::of_channel(id.0)
-        .order_by_desc(webhook_secrets::Column::Id)
-        .limit(16)
-        .all(db)
-        .await?;
-    let mut keys = Vec::new();
-    for row in rows {
-        if row.expires_at.is_some_and(|at| at <= now.micros()) {
-            continue;
-        }
-        let of = webhook_secret_of((id, MerchantId(row.merchant_id)));
-        let secret = sealer.open(of, &row.sealed)?;
-        keys.push(WebhookKey {
-            app_key: String::new(),
-            secret: String::from_utf8_lossy(&secret).into_owned(),
-        });
-    }
-    Ok(WebhookKeys {
-        keys,
-        address: String::new(),
-    })
 }

@@ -8,7 +8,7 @@
 //!    cannot be stored stands alone: it must not take the others with it.
 
 use super::{Verdict, follow_up};
-use crate::channels::Known;
+use crate::channels::{self, Known};
 use crate::db::{Db, Tx};
 use crate::domain::{Event, Timestamp};
 use crate::marketplaces::RawDelivery;
@@ -18,7 +18,10 @@ use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait,
     sea_query::{OnConflict, Query, Value},
 };
-use std::collections::HashMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -166,6 +169,7 @@ pub(super) async fn store_all(
 
 async fn store_together(queue: &Queue, receipts: &[Receipt]) -> Result<Vec<Stored>, DbErr> {
     let tx = queue.db().write_tx().await?;
+    let receipts = &unparked(&tx, receipts).await?[..];
     let ids = insert_deliveries(&tx, receipts).await?;
     let mut stored = Vec::with_capacity(receipts.len());
     let mut fresh = Vec::new();
@@ -193,6 +197,34 @@ async fn store_together(queue: &Queue, receipts: &[Receipt]) -> Result<Vec<Store
     queue::enqueue(&tx, &jobs, now).await?;
     tx.commit().await?;
     Ok(stored)
+}
+
+/// The same receipts, as their channels are now: whoever received them may have seen a channel locked that was
+/// unlocked since, and what was parked then has been taken up already.
+async fn unparked<'a>(tx: &Tx, receipts: &'a [Receipt]) -> Result<Cow<'a, [Receipt]>, DbErr> {
+    let is_parked = |receipt: &&Receipt| receipt.verdict == Verdict::Parked;
+    let channel = |receipt: &Receipt| receipt.known.as_ref().map(|known| known.channel);
+    let parked: BTreeSet<_> = receipts
+        .iter()
+        .filter(is_parked)
+        .filter_map(channel)
+        .collect();
+    if parked.is_empty() {
+        return Ok(receipts.into());
+    }
+    let parked: Vec<_> = parked.into_iter().collect();
+    let active = channels::active_among(tx, &parked).await?;
+    if active.is_empty() {
+        return Ok(receipts.into());
+    }
+    let mut receipts = receipts.to_vec();
+    for receipt in &mut receipts {
+        let is_active = channel(receipt).is_some_and(|channel| active.contains(&channel));
+        if is_active && receipt.verdict == Verdict::Parked {
+            receipt.verdict = Verdict::Accepted;
+        }
+    }
+    Ok(receipts.into())
 }
 
 async fn insert_deliveries(

@@ -43,7 +43,12 @@ pub async fn keep_fetched(
         let headers = vec![(CAME_BY.0.to_owned(), CAME_BY.1.to_owned())];
         let raw = RawDelivery::new(headers, body).at(now);
         let shop = marketplace.claimed_channel(&raw);
-        let known = known_channel(queue, marketplace, shop, &mut channels_of).await?;
+        let known = match known_channel(queue, marketplace, shop, &mut channels_of).await? {
+            Whose::Of(known) => Some(known),
+            Whose::Nobody => None,
+            // The merchant does not want to hear of it.
+            Whose::Removed => continue,
+        };
         let delivery = raw.fetched_by_us();
         receipts.push(make_receipt(marketplace, &delivery, known.as_ref(), now));
     }
@@ -62,21 +67,36 @@ fn not_stored(error: StoreError) -> ChannelError {
     ChannelError::Db(sea_orm::DbErr::Custom(error.to_string()))
 }
 
+/// Whom a webhook is for.
+#[derive(Clone)]
+enum Whose {
+    Of(Known),
+    /// A shop that was never connected, or none at all.
+    Nobody,
+    /// A shop that the merchant has removed.
+    Removed,
+}
+
 /// The channel of a shop, asked for once.
 async fn known_channel(
     queue: &Queue,
     marketplace: &'static dyn Marketplace,
     shop: Option<RemoteId>,
-    known: &mut HashMap<RemoteId, Option<Known>>,
-) -> Result<Option<Known>, ChannelError> {
+    known: &mut HashMap<RemoteId, Whose>,
+) -> Result<Whose, ChannelError> {
     let Some(shop) = shop else {
-        return Ok(None);
+        return Ok(Whose::Nobody);
     };
     if let Some(channel) = known.get(&shop) {
         return Ok(channel.clone());
     }
     let read = queue.db().read();
-    let channel = channels::known_shop(read, marketplace.slug(), shop.as_str()).await?;
+    let (slug, id) = (marketplace.slug(), shop.as_str());
+    let channel = match channels::known_shop(read, slug, id).await? {
+        Some(known) => Whose::Of(known),
+        None if channels::is_removed(read, slug, id).await? => Whose::Removed,
+        None => Whose::Nobody,
+    };
     known.insert(shop, channel.clone());
     Ok(channel)
 }

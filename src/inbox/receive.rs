@@ -20,7 +20,8 @@ use std::sync::{
 /// How a request is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Stored, or nothing to store: what the marketplace counts as success.
+    /// Stored, or nothing to store, such as for a channel that was removed: what the marketplace counts as
+    /// success.
     Acknowledged(Acknowledgement),
     /// A delivery that we signed ourselves was believed; nothing was stored.
     Tested(Acknowledgement),
@@ -139,6 +140,13 @@ impl Inbox {
         };
         if self_test::is_ours(&delivery) {
             return Ok(Answer::Tested(marketplace.acknowledgement()));
+        }
+        if known.is_removed {
+            tracing::debug!(
+                marketplace = marketplace.slug(),
+                "a delivery for a removed channel was not kept"
+            );
+            return Ok(Answer::Acknowledged(marketplace.acknowledgement()));
         }
         let who = known.known.as_ref();
         self.old_keys

@@ -87,6 +87,8 @@ pub struct Access {
     /// The page on which merchants consent, where it differs.
     pub consent: Url,
     pub secrets: Secrets,
+    /// Which of the channel's credentials these secrets are; 0 where none are stored.
+    pub version: i64,
     pub http: Http,
     pub pace: Arc<dyn Pace>,
     /// Reads the time for request timestamps.

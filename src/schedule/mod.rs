@@ -4,7 +4,8 @@
 //! work in the same transaction that marks the fire, so that a crash loses neither and repeats neither.
 //!
 //! Owns the tables `schedules` and `schedule_fires`. Schedules of channels that are not active rest, and do
-//! not catch up more than one fire when the channel is active again.
+//! not catch up more than one fire when the channel is active again. Only a locked channel has the one that asks
+//! whether it must stay so.
 
 mod expression;
 mod store;
@@ -36,6 +37,8 @@ named!(
         TokenRefresh = "token_refresh",
         /// Look whether the marketplace still sends its webhooks, and mend what it switched off.
         SubscriptionCheck = "subscription_check",
+        /// Ask the shop of a locked channel whether it lets us in again, and unlock it then.
+        AuthorizationCheck = "authorization_check",
     }
 );
 
@@ -63,7 +66,13 @@ impl Task {
             },
             Self::TokenRefresh => Work::REFRESH_TOKEN,
             Self::SubscriptionCheck => Work::CHECK_SUBSCRIPTIONS,
+            Self::AuthorizationCheck => Work::CHECK_AUTHORIZATION,
         }
+    }
+
+    /// Whether it fires while a channel is locked, and only then; all the others rest meanwhile.
+    pub fn is_for_locked(self) -> bool {
+        self == Self::AuthorizationCheck
     }
 
     /// Whether a shop can be asked what this task asks.
@@ -71,6 +80,7 @@ impl Task {
         match self {
             Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
             Self::OrderDownload => abilities.orders,
+            Self::AuthorizationCheck => abilities.orders || abilities.products,
             Self::Missed | Self::TokenRefresh | Self::SubscriptionCheck => true,
         }
     }
@@ -97,6 +107,7 @@ impl Task {
             }
             Self::SubscriptionCheck if limits.subscribing == Subscribing::ByHand => return None,
             Self::SubscriptionCheck => format!("{} 3,15 * * *", spread(60)),
+            Self::AuthorizationCheck => format!("{} * * * *", spread(60)),
         })
     }
 }

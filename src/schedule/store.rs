@@ -25,8 +25,9 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_FIRES: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Fires per transaction: others want to write too.
 const FIRES: usize = 100;
-/// The channel state in which schedules fire; `channels` writes it.
+/// The channel states in which schedules fire; `channels` writes them.
 const ACTIVE: &str = "active";
+const LOCKED: &str = "locked";
 
 /// Why a schedule cannot be set.
 #[derive(Debug, Error)]
@@ -218,11 +219,11 @@ pub async fn fire_due(db: &Db, now: Timestamp) -> Result<Vec<Fired>, DbErr> {
     let schedules = active_schedules(db).await?;
     let entries: Vec<_> = schedules
         .iter()
-        .map(|(id, (_, schedule))| Entry {
+        .map(|(id, (owner, schedule))| Entry {
             id: *id,
             expression: schedule.expression.clone(),
             zone: schedule.zone,
-            last_fire_at: schedule.last_fire_at,
+            last_fire_at: schedule.last_fire_at.max(owner.since),
         })
         .collect();
     let mut fired = Vec::new();
@@ -247,17 +248,27 @@ pub async fn fire_due(db: &Db, now: Timestamp) -> Result<Vec<Fired>, DbErr> {
 struct Owner {
     merchant: MerchantId,
     marketplace: String,
+    is_locked: bool,
+    /// What a locked channel would have fired before it was locked is not made up for.
+    since: Timestamp,
 }
 
-/// Enabled schedules of active channels, by row; all processes go through them in the same order.
+/// Enabled schedules that fire in the state of their channel, by row; all processes go through them in the same
+/// order.
 async fn active_schedules(db: &Db) -> Result<BTreeMap<i64, (Owner, Schedule)>, DbErr> {
     let active: Vec<channels::Model> = channels::Entity::find()
-        .filter(channels::Column::State.eq(ACTIVE))
+        .filter(channels::Column::State.is_in([ACTIVE, LOCKED]))
         .all(db.read())
         .await?;
-    let owner = |channel: channels::Model| Owner {
-        merchant: MerchantId(channel.merchant_id),
-        marketplace: channel.marketplace,
+    let owner = |channel: channels::Model| {
+        let is_locked = channel.state == LOCKED;
+        let locked_at = is_locked.then(|| Timestamp::from_micros(channel.updated_at));
+        Owner {
+            merchant: MerchantId(channel.merchant_id),
+            marketplace: channel.marketplace,
+            is_locked,
+            since: locked_at.unwrap_or(Timestamp::EPOCH),
+        }
     };
     let active: HashMap<i64, Owner> = active
         .into_iter()
@@ -278,7 +289,8 @@ async fn active_schedules(db: &Db) -> Result<BTreeMap<i64, (Owner, Schedule)>, D
         .filter_map(|row| {
             let owner = active.get(&row.channel_id)?;
             let schedule = understood(row, zones.get(&owner.merchant.0)?)?;
-            Some((row.id, (owner.clone(), schedule)))
+            let fires = schedule.task.is_for_locked() == owner.is_locked;
+            fires.then(|| (row.id, (owner.clone(), schedule)))
         })
         .collect())
 }

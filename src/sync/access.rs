@@ -4,11 +4,12 @@ use super::{
     SyncError,
     error::ChannelTrouble,
     pace::{Bucket, Lane, Paced},
+    renewals::Renewals,
 };
-use crate::channels::{self, Channel, ChannelState, Sealer};
+use crate::channels::{self, Channel, ChannelState, Sealer, StoredCredentials};
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::domain::{ChannelId, Source, Work};
+use crate::domain::{ChannelId, Source, Timestamp, Work};
 use crate::marketplaces::{
     Abilities, Access, Marketplace, MarketplaceError, Pace, Secrets, ShopAddress, http::Http,
 };
@@ -68,6 +69,7 @@ pub(super) struct Shared {
     pub apis: Apis,
     pub http: Http,
     pub options: SyncOptions,
+    pub renewals: Renewals,
     buckets: Mutex<HashMap<ChannelId, Arc<Bucket>>>,
 }
 
@@ -95,6 +97,7 @@ impl Sync {
                 apis,
                 http,
                 options,
+                renewals: Renewals::default(),
                 buckets: Mutex::default(),
             }),
         }
@@ -121,6 +124,15 @@ impl Sync {
         }
     }
 
+    /// The same, locked or not.
+    pub(super) async fn unremoved(&self, channel: ChannelId) -> Result<Channel, SyncError> {
+        let connection = channels::connection_of(self.db().read(), channel).await?;
+        match connection.state {
+            ChannelState::Removed => Err(SyncError::Removed(connection.id)),
+            ChannelState::Active | ChannelState::Locked => Ok(connection),
+        }
+    }
+
     /// Everything a client needs to call the API of this connection.
     ///
     /// # Errors
@@ -140,19 +152,20 @@ impl Sync {
             });
         }
         let stored = self.stored(connection.id).await?;
-        self.access_by(connection, &stored.secrets, lane)
+        self.access_by(connection, &stored, lane)
     }
 
-    /// The same with these secrets, whatever is stored.
+    /// The same with these credentials, whatever is stored by now.
     pub(super) fn access_by(
         &self,
         connection: &Channel,
-        secrets: &Secrets,
+        stored: &StoredCredentials,
         lane: Lane,
     ) -> Result<Access, SyncError> {
         let base = connection.base_url.as_deref();
-        let mut access = self.access_with(connection.marketplace, base, secrets)?;
+        let mut access = self.access_with(connection.marketplace, base, &stored.secrets)?;
         access.channel = connection.id;
+        access.version = stored.version;
         access.shop = connection.remote_id.clone();
         access.pace = Arc::new(self.pace(connection, lane));
         Ok(access)
@@ -197,6 +210,7 @@ impl Sync {
             auth,
             consent,
             secrets,
+            version: 0,
             http: self.shared.http.counting(),
             pace: Arc::new(crate::marketplaces::access::Unpaced),
             clock: self.shared.clock.clone(),
@@ -224,17 +238,32 @@ impl Sync {
     }
 
     /// Gives an error its channel, and does what it asks of the channel: renew the token, lock, slow down.
-    pub(super) async fn trouble(&self, connection: &Channel, error: MarketplaceError) -> SyncError {
+    ///
+    /// `version` is that of the credentials that were asked with. Work may hold them for hours: what the
+    /// marketplace says of secrets that were replaced meanwhile is not held against the channel.
+    pub(super) async fn trouble(
+        &self,
+        connection: &Channel,
+        version: i64,
+        error: MarketplaceError,
+    ) -> SyncError {
         let now = self.shared.clock.now();
         match ChannelTrouble::of(&error) {
             Some(ChannelTrouble::TokenExpired) => {
+                match channels::is_current(self.db().read(), connection.id, version).await {
+                    Ok(true) => {}
+                    Ok(false) => return outdated(connection, error),
+                    Err(failed) => return failed.into(),
+                }
                 if let Err(failed) = self.ask_for_refresh(connection).await {
                     return failed;
                 }
             }
             Some(ChannelTrouble::Unauthorized(reason)) => {
-                if let Err(failed) = self.lock(connection, &reason, now).await {
-                    return failed;
+                match self.lock(connection, version, &reason, now).await {
+                    Ok(true) => {}
+                    Ok(false) => return outdated(connection, error),
+                    Err(failed) => return failed,
                 }
                 return SyncError::Locked {
                     channel: connection.id,
@@ -267,20 +296,37 @@ impl Sync {
         Ok(())
     }
 
+    /// Locks a channel for what was said of its credentials of `version`. False, and not locked, when it has
+    /// others by now.
     pub(super) async fn lock(
         &self,
         connection: &Channel,
+        version: i64,
         reason: &str,
-        now: crate::domain::Timestamp,
-    ) -> Result<(), SyncError> {
-        tracing::error!(
-            channel.id = connection.id.0,
-            reason,
-            "the channel is locked; reconnect it"
-        );
+        now: Timestamp,
+    ) -> Result<bool, SyncError> {
         let tx = self.db().write_tx().await?;
-        channels::lock(&tx, connection.id, reason, now).await?;
+        // First the channel, as in connecting: whoever is at that has stored the new ones before this looks.
+        let is_news = channels::lock(&tx, connection.id, reason, now).await?;
+        if !channels::is_current(&tx, connection.id, version).await? {
+            tx.rollback().await?;
+            return Ok(false);
+        }
         tx.commit().await?;
-        Ok(())
+        if is_news {
+            tracing::error!(
+                channel.id = connection.id.0,
+                reason,
+                "the channel is locked; reconnect it"
+            );
+        }
+        Ok(true)
+    }
+}
+
+pub(super) fn outdated(connection: &Channel, error: MarketplaceError) -> SyncError {
+    SyncError::Outdated {
+        channel: connection.id,
+        error,
     }
 }

@@ -1,15 +1,16 @@
 //! Connecting a shop: ask it who it is, store it, ask for its webhooks, and begin to read it.
 
 use super::{Lane, Sync, SyncError};
-use crate::channels::{self, Channel, Expiry, NewChannel};
+use crate::channels::{self, Channel, Expiry, NewChannel, REFRESH_TOKEN};
 use crate::config::Secret;
 use crate::domain::{
-    ChannelId, Download, MerchantId, OutletId, ScanKind, ScanMethod, Source, Timestamp, Work,
+    ChannelId, Download, EventKind, MerchantId, OutletId, RemoteId, ScanKind, ScanMethod, Source,
+    Timestamp, Work,
 };
 use crate::inbox;
 use crate::marketplaces::{
-    Abilities, Marketplace, MarketplaceError, Secrets, ShopIdentity, Subscribing, WebhookAddress,
-    http,
+    Abilities, Access, Marketplace, MarketplaceError, Secrets, ShopIdentity, Subscribing,
+    WebhookAddress, http,
 };
 use crate::queue::{self, NewJob};
 use crate::schedule;
@@ -17,6 +18,8 @@ use url::Url;
 
 /// The name under which a merchant hands over the secret of webhooks that were set up by hand.
 const WEBHOOK_SECRET: &str = "webhook_secret";
+/// How often the shops are asked for with tokens that were just renewed.
+const TRIES: usize = 4;
 
 /// A shop to connect, with what the merchant handed over.
 #[derive(Debug)]
@@ -46,6 +49,32 @@ pub struct Connected {
     pub webhooks: Result<Vec<String>, SyncError>,
 }
 
+/// What came of connecting the shops that the credentials open.
+#[derive(Debug)]
+pub struct Connection {
+    /// At least one.
+    pub connected: Vec<Connected>,
+    pub failed: Vec<Unconnected>,
+}
+
+/// A shop that could not be connected, while others could.
+#[derive(Debug)]
+pub struct Unconnected {
+    pub shop: RemoteId,
+    pub name: String,
+    pub error: SyncError,
+}
+
+impl Unconnected {
+    pub fn for_people(&self) -> String {
+        let (name, shop) = (&self.name, &self.shop);
+        format!(
+            "{name} (shop {shop}) was not connected: {}",
+            self.error.for_people()
+        )
+    }
+}
+
 impl Connected {
     /// What a person has to do by hand before webhooks come; `None` where nothing.
     pub fn by_hand(&self) -> Option<String> {
@@ -64,11 +93,12 @@ impl Connected {
 }
 
 impl Sync {
-    /// Connects a shop: the credentials are tried before anything is stored.
+    /// Connects every shop that the credentials open: they are tried before anything is stored.
     ///
     /// # Errors
-    /// When the address is not allowed, the credentials open no shop, or another merchant has it.
-    pub async fn connect(&self, connect: Connect) -> Result<Vec<Connected>, SyncError> {
+    /// When the address is not allowed, the credentials open no shop, or none of the shops could be connected,
+    /// such as when another merchant has it.
+    pub async fn connect(&self, connect: Connect) -> Result<Connection, SyncError> {
         let expiry = Expiry {
             access: connect.expires_at,
             ..Expiry::default()
@@ -83,20 +113,58 @@ impl Sync {
         mut connect: Connect,
         mut expiry: Expiry,
         asked_at: Option<Timestamp>,
-    ) -> Result<Vec<Connected>, SyncError> {
+    ) -> Result<Connection, SyncError> {
         if let Some(base) = &connect.base_url {
             self.check_base_url(base)?;
         }
-        let shops = self.opened_by(&mut connect, &mut expiry).await?;
-        if shops.is_empty() {
-            return Err(SyncError::NoShop);
+        let handed = connect.secrets.clone();
+        let opened = self.opened_by(&mut connect, &mut expiry).await;
+        let done = match opened {
+            Ok(shops) => self.connect_all(&connect, expiry, asked_at, &shops).await,
+            Err(error) => Err(error),
+        };
+        let refresh_token = |secrets: &Secrets| secrets.get(REFRESH_TOKEN).map(str::to_owned);
+        let is_spent = refresh_token(&handed) != refresh_token(&connect.secrets);
+        done.map_err(|error| match error {
+            error if is_spent => SyncError::PairSpent {
+                error: Box::new(error),
+            },
+            error => error,
+        })
+    }
+
+    /// Each shop for itself: one that cannot be connected does not take the others with it.
+    async fn connect_all(
+        &self,
+        connect: &Connect,
+        expiry: Expiry,
+        asked_at: Option<Timestamp>,
+        shops: &[ShopIdentity],
+    ) -> Result<Connection, SyncError> {
+        let mut connection = Connection {
+            connected: Vec::new(),
+            failed: Vec::new(),
+        };
+        for shop in shops {
+            match self.connect_shop(connect, expiry, asked_at, shop).await {
+                Ok(connected) => connection.connected.push(connected),
+                Err(error) => {
+                    let marketplace = connect.marketplace.slug();
+                    tracing::warn!(marketplace, shop = %shop.remote_id, %error, "a shop was not connected");
+                    connection.failed.push(Unconnected {
+                        shop: shop.remote_id.clone(),
+                        name: shop.name.clone(),
+                        error,
+                    });
+                }
+            }
         }
-        let mut connected = Vec::new();
-        for shop in &shops {
-            connected.push(self.connect_shop(&connect, expiry, asked_at, shop).await?);
+        if connection.connected.is_empty() {
+            let mut failed = connection.failed.into_iter();
+            return Err(failed.next().map_or(SyncError::NoShop, |shop| shop.error));
         }
         self.shared.queue.wake();
-        Ok(connected)
+        Ok(connection)
     }
 
     /// Which shops the credentials open. Tokens that live for an hour are dead when a person has copied them,
@@ -107,25 +175,63 @@ impl Sync {
         expiry: &mut Expiry,
     ) -> Result<Vec<ShopIdentity>, SyncError> {
         let marketplace = connect.marketplace;
-        let access_by = |connect: &Connect| {
-            self.access_with(marketplace, connect.base_url.as_deref(), &connect.secrets)
-        };
-        let access = access_by(connect)?;
+        let base_url = connect.base_url.clone();
+        let access = self.access_with(marketplace, base_url.as_deref(), &connect.secrets)?;
         let dead = match marketplace.shops(&access).await {
             Err(error @ MarketplaceError::TokenExpired { .. }) => error,
             answer => return answer.map_err(SyncError::NotConnected),
         };
-        let renewed = marketplace.refresh(&access, self.shared.clock.now()).await;
-        let Some(tokens) = renewed.map_err(SyncError::NotConnected)? else {
+        let _under_way = self.shared.renewals.begin();
+        if !self.renew_handed(connect, expiry, &access).await? {
             return Err(SyncError::NotConnected(dead));
+        }
+        let access = self.access_with(marketplace, base_url.as_deref(), &connect.secrets)?;
+        let mut answer = marketplace.shops(&access).await;
+        // The old pair is spent, and the new one is nowhere but here: it is not given up for a hiccup.
+        for _ in 1..TRIES {
+            match answer {
+                Err(
+                    MarketplaceError::Unavailable { .. } | MarketplaceError::RateLimited { .. },
+                ) => {
+                    answer = marketplace.shops(&access).await;
+                }
+                _ => break,
+            }
+        }
+        answer.map_err(SyncError::NotConnected)
+    }
+
+    /// Renews the tokens that were handed over. False where that cannot be done.
+    async fn renew_handed(
+        &self,
+        connect: &mut Connect,
+        expiry: &mut Expiry,
+        access: &Access,
+    ) -> Result<bool, SyncError> {
+        let (db, sealer) = (self.db(), &self.shared.sealer);
+        let of = (connect.merchant, connect.marketplace);
+        // A connected shop lives on the same pair: it is renewed the way that lets nobody else do it beside us,
+        // and stored where that shop finds it.
+        if let Some(holder) = channels::holder_of(db, sealer, of, &connect.secrets).await? {
+            self.refresh_token(holder, Source::Manual).await?;
+            let stored = self.stored(holder).await?;
+            let used = connect.secrets.get(REFRESH_TOKEN);
+            let is_renewed = stored.secrets.get(REFRESH_TOKEN) != used;
+            connect.secrets.merge(&stored.secrets);
+            (expiry.access, expiry.refresh) = (stored.expiry.access, stored.expiry.refresh);
+            return Ok(is_renewed);
+        }
+        let now = self.shared.clock.now();
+        let renewed = connect.marketplace.refresh(access, now).await;
+        let Some(tokens) = renewed.map_err(SyncError::NotConnected)? else {
+            return Ok(false);
         };
         for (name, value) in &tokens.secrets {
             connect.secrets.set(name, value);
         }
         expiry.access = tokens.expires_at;
         expiry.refresh = tokens.refresh_expires_at.or(expiry.refresh);
-        let shops = marketplace.shops(&access_by(connect)?).await;
-        shops.map_err(SyncError::NotConnected)
+        Ok(true)
     }
 
     pub(super) fn check_base_url(&self, base: &str) -> Result<(), SyncError> {
@@ -195,23 +301,30 @@ impl Sync {
         let stays = is_pasted && !is_handed && is_known;
         let is_own = kind == WebhookAddress::Channel || (is_handed && kind.is_per_channel());
         if is_own && !stays {
-            channels::rotate_webhook_secret(&tx, sealer, owner, &webhook_secret, now).await?;
+            let new = channels::rotate_webhook_secret(&tx, sealer, owner, &webhook_secret, now);
+            self.note_if_by_hand(&tx, connect.marketplace, owner.0, new.await?)
+                .await?;
         }
         let told_once = is_own && is_pasted && !is_handed && !stays;
         schedule::defaults_for(&tx, connect.merchant, id, limits, abilities, now).await?;
         queue::enqueue(&tx, &first_work(connect.merchant, id, abilities), now).await?;
+        // What the shop said before is over: it has let us in now.
+        let kind = EventKind::AuthorizationChanged;
+        inbox::mark_handled(&tx, id, kind, None, now, now).await?;
         inbox::take_up_pending(&tx, connect.merchant, id, now).await?;
         queue::hurry(&tx, id, now).await?;
-        tx.commit().await?;
         let mut channels = Vec::new();
         for id in ids {
-            channels.push(channels::load(self.db().read(), id).await?);
+            channels.push(channels::load(&tx, id).await?);
         }
+        tx.commit().await?;
         let webhook_url = self.webhook_url(&channels[0]);
         let webhooks = self
             .subscribe(&channels[0], &webhook_url, &webhook_secret)
             .await;
-        self.note_asked_for(&channels[0], webhooks.is_ok()).await?;
+        if let Err(error) = self.note_asked_for(&channels[0], webhooks.is_ok()).await {
+            tracing::error!(channel.id = id.0, %error, "how the webhooks stand could not be written down");
+        }
         Ok(Connected {
             channels,
             webhook_url,
@@ -232,8 +345,11 @@ impl Sync {
             .subscribe(&access, address, secret)
             .await;
         match done {
-            Ok(changes) => Ok(changes),
-            Err(error) => Err(self.mild_trouble(connection, error).await),
+            Ok(changes) => {
+                self.note_told(connection, secret).await?;
+                Ok(changes)
+            }
+            Err(error) => Err(self.mild_trouble(connection, access.version, error).await),
         }
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! What came of it is kept beside the state, for whoever waits for it elsewhere.
 
-use super::{Connect, Connected, Sync, SyncError, connect::random_bytes};
+use super::{Connect, Connected, Connection, Sync, SyncError, Unconnected, connect::random_bytes};
 use crate::channels::{self, Channel, ChannelError, Expiry, NewConsent, PendingConsent};
 use crate::domain::{ChannelId, MerchantId, OutletId, Timestamp};
 use crate::marketplaces::{
@@ -83,14 +83,10 @@ pub enum ConsentError {
 }
 
 impl ConsentError {
-    /// What a stranger may read of it: what failed in our own house is for the log.
+    /// What a stranger may read of it.
     pub fn for_people(&self) -> String {
         match self {
-            Self::Sync(
-                SyncError::Db(_)
-                | SyncError::Schedule(_)
-                | SyncError::Channel(ChannelError::Db(_) | ChannelError::Seal(_)),
-            ) => "marketsink could not write it down; its log says why".to_owned(),
+            Self::Sync(error) => error.for_people(),
             error => error.to_string(),
         }
     }
@@ -192,14 +188,15 @@ impl Sync {
         &self,
         marketplace: &'static dyn Marketplace,
         answer: &ConsentAnswer,
-    ) -> Result<Vec<Connected>, ConsentError> {
+    ) -> Result<Connection, ConsentError> {
         let pending = self.take_state(marketplace, answer).await?;
+        let _under_way = self.shared.renewals.begin();
         let done = self.connect_consented(marketplace, &pending, answer).await;
         let (outcome, channel) = match &done {
-            Ok(connected) => (
-                told(connected),
-                connected.first().map(|shop| shop.channels[0].id),
-            ),
+            Ok(connection) => {
+                let first = connection.connected.first();
+                (told(connection), first.map(|shop| shop.channels[0].id))
+            }
             Err(error) => (error.for_people(), None),
         };
         let tx = self.db().write_tx().await?;
@@ -257,7 +254,7 @@ impl Sync {
         marketplace: &'static dyn Marketplace,
         pending: &PendingConsent,
         answer: &ConsentAnswer,
-    ) -> Result<Vec<Connected>, ConsentError> {
+    ) -> Result<Connection, ConsentError> {
         // OAuth 2.0 says it so, and marketplaces that say it in their own words have adapters that know them.
         if answer.get("error").is_some_and(|error| !error.is_empty()) {
             return Err(ConsentError::Declined(marketplace.name()));
@@ -307,7 +304,7 @@ impl Sync {
 }
 
 /// The shops and their channels in one line, for people.
-fn told(connected: &[Connected]) -> String {
+fn told(connection: &Connection) -> String {
     let channel = |channel: &Channel| {
         let platform = marketplaces::platform_name(&channel.platform);
         format!("channel {} {platform}", channel.id)
@@ -323,5 +320,7 @@ fn told(connected: &[Connected]) -> String {
             channels.join(", ")
         )
     };
-    connected.iter().map(shop).collect::<Vec<_>>().join("; ")
+    let connected = connection.connected.iter().map(shop);
+    let failed = connection.failed.iter().map(Unconnected::for_people);
+    connected.chain(failed).collect::<Vec<_>>().join("; ")
 }

@@ -64,7 +64,11 @@ impl Sync {
                     })?;
                     continue;
                 }
-                Err(error) => return Err(self.download_failed(&connection, row, error).await),
+                Err(error) => {
+                    return Err(self
+                        .download_failed(&connection, access.version, row, error)
+                        .await);
+                }
             };
             let next = position.clone().after(page.next.clone());
             let calls = access.http.calls();
@@ -204,10 +208,11 @@ impl Sync {
     async fn download_failed(
         &self,
         connection: &Channel,
+        version: i64,
         row: downloads::Model,
         error: MarketplaceError,
     ) -> SyncError {
-        let error = self.trouble(connection, error).await;
+        let error = self.trouble(connection, version, error).await;
         let noted = async {
             let mut row = row.into_active_model();
             row.error = Set(Some(error.to_string()));

@@ -11,6 +11,9 @@ use thiserror::Error;
 /// How long the work of a locked channel rests before it looks again. Unlocking makes new work at once.
 const LOCKED_REST: Duration = Duration::from_secs(900);
 
+/// What a person must know whose tokens were renewed in vain.
+const PAIR_SPENT: &str = "the refresh token that was given is used up now: get a new pair of tokens before you try again";
+
 #[derive(Debug, Error)]
 pub enum SyncError {
     #[error("channel {channel}: {error}")]
@@ -23,6 +26,14 @@ pub enum SyncError {
     NotConnected(MarketplaceError),
     #[error("channel {channel} is locked ({reason}); its work waits until it is reconnected")]
     Locked { channel: ChannelId, reason: String },
+    /// The answer was to secrets that are not stored any more: it says nothing of those that are.
+    #[error(
+        "{error}; but channel {channel} was given new credentials meanwhile, and is asked again"
+    )]
+    Outdated {
+        channel: ChannelId,
+        error: MarketplaceError,
+    },
     #[error("channel {0} was removed")]
     Removed(ChannelId),
     #[error("channel {0} has no credentials; reconnect it")]
@@ -64,6 +75,9 @@ pub enum SyncError {
     RemovedSince(String),
     #[error("these credentials open no shop")]
     NoShop,
+    /// The tokens that were handed over had to be renewed, and then it failed.
+    #[error("{error}; {PAIR_SPENT}")]
+    PairSpent { error: Box<SyncError> },
     #[error(
         "{0} signs webhooks with the secret of our app, not with one of the channel; `marketsink help channel rotate-secret` tells how to replace that"
     )]
@@ -81,6 +95,21 @@ pub enum SyncError {
 }
 
 impl SyncError {
+    /// What a stranger may read of it: what failed in our own house is for the log.
+    pub fn for_people(&self) -> String {
+        match self {
+            Self::Db(_)
+            | Self::Schedule(_)
+            | Self::Channel(ChannelError::Db(_) | ChannelError::Seal(_)) => {
+                "marketsink could not write it down; its log says why".to_owned()
+            }
+            Self::PairSpent { error } => {
+                format!("{}; {PAIR_SPENT}", error.for_people())
+            }
+            error => error.to_string(),
+        }
+    }
+
     /// Whether trying again can help, and when.
     pub fn retry(&self) -> Retry {
         match self {
@@ -88,6 +117,7 @@ impl SyncError {
             Self::Locked { .. } => Retry::After(LOCKED_REST),
             Self::Channel(ChannelError::Db(_))
             | Self::Db(_)
+            | Self::Outdated { .. }
             | Self::Stale { .. }
             | Self::Unknown(_) => Retry::Backoff,
             Self::Removed(_)
@@ -99,6 +129,7 @@ impl SyncError {
             | Self::AddressUnasked(_)
             | Self::NoConsentPage(_)
             | Self::NoShop
+            | Self::PairSpent { .. }
             | Self::RemovedSince(_)
             | Self::SignedByApp(_)
             | Self::SecretIsTheirs(_)

@@ -62,7 +62,10 @@ impl Sync {
         });
         let (shops, answers) = match shops {
             Ok(shops) => (Ok(shops), Some(self.ask(&connection, &access).await)),
-            Err(error) => (Err(self.trouble(&connection, error).await), None),
+            Err(error) => (
+                Err(self.trouble(&connection, access.version, error).await),
+                None,
+            ),
         };
         Ok(Examination {
             shops,

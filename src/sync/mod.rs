@@ -4,6 +4,7 @@
 //! its calls outside any transaction, and writes what it learned in one; run twice, it does no harm.
 
 mod access;
+mod authorization;
 mod carried;
 mod connect;
 mod consent;
@@ -18,12 +19,13 @@ mod position;
 mod products;
 mod push;
 mod queries;
+mod renewals;
 mod scan;
 mod tokens;
 mod upkeep;
 
 pub use access::{Api, Apis, Sync, SyncOptions};
-pub use connect::{Connect, Connected};
+pub use connect::{Connect, Connected, Connection, Unconnected};
 pub use consent::{AskConsent, ConsentError, ConsentLink, consent_callback};
 pub use cursors::{Stream, cursor};
 pub use error::SyncError;
@@ -32,3 +34,5 @@ pub use pace::Lane;
 pub use queries::{downloads, last_scans, order_sources, scan, scans};
 pub use scan::ScanRequest;
 pub use upkeep::{Disconnected, RotatedSecret};
+
+use tokens::STORING;

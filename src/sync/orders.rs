@@ -57,6 +57,7 @@ impl Sync {
             }
             return Ok(Read {
                 connection,
+                version: access.version,
                 at: read_at,
                 orders,
                 unreadable,
@@ -69,11 +70,12 @@ impl Sync {
                 Err(MarketplaceError::Unreadable { .. }) if batch.len() > 1 => {
                     read_singly(&connection, &access, batch, &mut orders, &mut unreadable).await;
                 }
-                Err(error) => return Err(self.trouble(&connection, error).await),
+                Err(error) => return Err(self.trouble(&connection, access.version, error).await),
             }
         }
         Ok(Read {
             connection,
+            version: access.version,
             at: read_at,
             orders,
             unreadable,
@@ -83,7 +85,7 @@ impl Sync {
     async fn record(&self, read: &Read, job: &Claimed, id: &RemoteId) -> Result<(), SyncError> {
         let connection = &read.connection;
         if let Some(error) = read.unreadable.get(id) {
-            return Err(self.trouble(connection, error.clone()).await);
+            return Err(self.trouble(connection, read.version, error.clone()).await);
         }
         let Some(order) = read.orders.get(id) else {
             return self.missing(read, job, id).await;
@@ -135,6 +137,8 @@ impl Sync {
 
 struct Read {
     connection: Channel,
+    /// Of the credentials that were read with.
+    version: i64,
     /// When the reading began.
     at: Timestamp,
     orders: HashMap<RemoteId, Order>,

@@ -150,6 +150,37 @@ impl Pace for Paced {
     }
 }
 
+/// Rests between tries of something that must succeed: longer each time, until the time for it is over.
+#[derive(Debug)]
+pub(super) struct Rests {
+    until: Instant,
+    next: Duration,
+}
+
+/// The first rest; the others are twice the one before, up to the longest.
+const FIRST_REST: Duration = Duration::from_millis(50);
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
+impl Rests {
+    pub fn within(time: Duration) -> Self {
+        Self {
+            until: Instant::now() + time,
+            next: FIRST_REST,
+        }
+    }
+
+    /// False, at once, when the time is over.
+    pub async fn rest(&mut self) -> bool {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        sleep(self.next.min(left)).await;
+        self.next = (self.next * 2).min(LONGEST_REST);
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ impl Sync {
         };
         let found = match found {
             Ok(found) => found,
-            Err(error) => return Err(self.trouble(&connection, error).await),
+            Err(error) => return Err(self.trouble(&connection, access.version, error).await),
         };
         let now = self.shared.clock.now();
         let tx = self.db().write_tx().await?;

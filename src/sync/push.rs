@@ -93,9 +93,9 @@ impl Sync {
         if matches!(error, MarketplaceError::Unauthorized { .. })
             && let Err(refused) = connection.marketplace.shops(access).await
         {
-            return self.trouble(connection, refused).await;
+            return self.trouble(connection, access.version, refused).await;
         }
-        self.mild_trouble(connection, error).await
+        self.mild_trouble(connection, access.version, error).await
     }
 
     async fn due(

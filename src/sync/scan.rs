@@ -82,7 +82,11 @@ impl Sync {
                     position = cut(&connection, &row, position)?;
                     continue;
                 }
-                Err(error) => return Err(self.scan_failed(&connection, row, error).await),
+                Err(error) => {
+                    return Err(self
+                        .scan_failed(&connection, access.version, row, error)
+                        .await);
+                }
             };
             let rest = |walked: &Position| walked.for_the_rest(self.shared.clock.now());
             let next = position.clone().after(page.next.clone());
@@ -237,10 +241,11 @@ impl Sync {
     async fn scan_failed(
         &self,
         connection: &Channel,
+        version: i64,
         row: scans::Model,
         error: MarketplaceError,
     ) -> SyncError {
-        let error = self.trouble(connection, error).await;
+        let error = self.trouble(connection, version, error).await;
         let noted = async {
             let mut row = row.into_active_model();
             row.error = Set(Some(error.to_string()));

@@ -11,21 +11,17 @@
 //! One consent may open several shops, which then hold copies of one pair: they are renewed together, except
 //! where the marketplace gives each shop a pair of its own for the first one.
 
-use super::{Lane, Sync, SyncError};
+use super::{Lane, Sync, SyncError, pace::Rests};
 use crate::channels::{self, Channel, ChannelState, Expiry, StoredCredentials};
-use crate::domain::{ChannelId, EventKind, Source, Timestamp};
-use crate::inbox;
+use crate::domain::{ChannelId, Source, Timestamp};
 use crate::marketplaces::{MarketplaceError, Secrets, Tokens};
-use crate::queue;
 use sea_orm::DbErr;
 use std::time::Duration;
 
 /// A token renewed so recently is not renewed again: many jobs meet an expired token at once.
 const JUST_RENEWED: Duration = Duration::from_secs(5);
-/// What storing new tokens may take beyond asking for them.
-const STORING: Duration = Duration::from_secs(30);
-/// New tokens exist nowhere else: storing them is tried so often.
-const TRIES: usize = 3;
+/// What storing new tokens may take beyond asking for them: they exist nowhere else, so it is tried for as long.
+pub(super) const STORING: Duration = Duration::from_secs(30);
 
 /// A connection and its credentials as they were read.
 type Held = (ChannelId, StoredCredentials);
@@ -37,13 +33,22 @@ impl Sync {
     /// # Errors
     /// When the marketplace does not renew it. A refused refresh token locks the channel.
     pub async fn refresh_token(&self, channel: ChannelId, source: Source) -> Result<(), SyncError> {
-        let connection = self.connection(channel).await?;
+        let connection = match source {
+            Source::Schedule => self.connection(channel).await?,
+            // It may be locked for want of a token that lives: whoever asks now needs one to unlock it.
+            _ => self.unremoved(channel).await?,
+        };
         let renewed = self.renew_if_due(&connection, source).await;
         self.warn_ahead(&connection).await?;
         renewed
     }
 
-    async fn renew_if_due(&self, connection: &Channel, source: Source) -> Result<(), SyncError> {
+    /// Renews the tokens of a connection, locked or not, when that is due: for a schedule at half of their life.
+    pub(super) async fn renew_if_due(
+        &self,
+        connection: &Channel,
+        source: Source,
+    ) -> Result<(), SyncError> {
         let stored = self.stored(connection.id).await?;
         let now = self.shared.clock.now();
         let is_due = match source {
@@ -54,19 +59,20 @@ impl Sync {
             return Ok(());
         }
         let renewer = uuid::Uuid::now_v7().simple().to_string();
-        let patience = 2 * self.shared.options.timeout;
+        let patience = self.patience();
         let until = now + patience + STORING;
         let held = if connection.marketplace.shops_share_tokens() {
             channels::sharing(self.db(), &self.shared.sealer, connection, stored).await?
         } else {
             vec![(connection.id, stored)]
         };
+        let _under_way = self.shared.renewals.begin();
         if !self.hold(&held, &renewer, until).await? {
             // Another is at it. Should it have died there, whoever meets the dead token asks again.
             return Ok(());
         }
         // Of what was read, not of what is stored by now: the right to renew is for that alone.
-        let access = self.access_by(connection, &held[0].1.secrets, Lane::Urgent)?;
+        let access = self.access_by(connection, &held[0].1, Lane::Urgent)?;
         let renewal = connection.marketplace.refresh(&access, now);
         let answer = tokio::time::timeout(patience, renewal).await;
         let answer = answer.unwrap_or_else(|_| {
@@ -126,7 +132,7 @@ impl Sync {
             },
             error => error,
         };
-        Err(self.trouble(connection, error).await)
+        Err(self.trouble(connection, used.version, error).await)
     }
 
     /// Takes the right to renew these credentials, all of them or none.
@@ -162,38 +168,48 @@ impl Sync {
     ) -> Result<(), SyncError> {
         let used = held[0].1.secrets.clone();
         let mut over = held;
-        let mut failures = 0;
+        let mut rests = Rests::within(STORING);
         while !over.is_empty() {
-            let replaced = match self.store_tokens(connection, &over, &tokens).await {
-                Ok(replaced) => replaced,
+            let left = self.store_and_look(connection, &over, &used, &tokens);
+            match left.await {
+                Ok(left) => over = left,
                 Err(error) => {
-                    failures += 1;
-                    if failures == TRIES {
+                    tracing::warn!(channel.id = connection.id.0, %error, "new tokens could not be stored yet");
+                    if !rests.rest().await {
                         return Err(error);
                     }
-                    continue;
-                }
-            };
-            let mut newer = Vec::new();
-            for (id, _) in replaced {
-                let stored = match self.stored(id).await {
-                    Ok(stored) => stored,
-                    // Its secrets are gone for good; the others still wait for theirs.
-                    Err(SyncError::Removed(_) | SyncError::NoCredentials(_)) => continue,
-                    Err(error) => return Err(error),
-                };
-                if is_of_the_same_pair(&stored.secrets, &used, &tokens) {
-                    newer.push((id, stored));
-                } else {
-                    tracing::info!(
-                        channel.id = id.0,
-                        "the shop was connected anew; its new tokens hold"
-                    );
                 }
             }
-            over = newer;
         }
         Ok(())
+    }
+
+    /// Returns those that the new pair is still to be stored over, as they are now.
+    async fn store_and_look(
+        &self,
+        connection: &Channel,
+        over: &[Held],
+        used: &Secrets,
+        tokens: &Tokens,
+    ) -> Result<Vec<Held>, SyncError> {
+        let mut left = Vec::new();
+        for (id, _) in self.store_tokens(connection, over, tokens).await? {
+            let stored = match self.stored(id).await {
+                Ok(stored) => stored,
+                // Its secrets are gone for good; the others still wait for theirs.
+                Err(SyncError::Removed(_) | SyncError::NoCredentials(_)) => continue,
+                Err(error) => return Err(error),
+            };
+            if is_of_the_same_pair(&stored.secrets, used, tokens) {
+                left.push((id, stored));
+            } else if !holds(&stored.secrets, tokens) {
+                tracing::info!(
+                    channel.id = id.0,
+                    "the shop was connected anew; its new tokens hold"
+                );
+            }
+        }
+        Ok(left)
     }
 
     /// In one transaction. Returns those whose credentials were replaced meanwhile: they are as they were.
@@ -251,59 +267,18 @@ impl Sync {
         }
         Ok(())
     }
-
-    /// Asks the marketplace whether the merchant's consent still holds; locks or unlocks the channel.
-    ///
-    /// # Errors
-    /// When the marketplace cannot be asked.
-    pub async fn check_authorization(&self, channel: ChannelId) -> Result<(), SyncError> {
-        let connection = channels::connection_of(self.db().read(), channel).await?;
-        let access = self.access(&connection, Lane::Urgent).await?;
-        let shops = match connection.marketplace.shops(&access).await {
-            Ok(shops) => shops,
-            Err(error) => return Err(self.trouble(&connection, error).await),
-        };
-        let now = self.shared.clock.now();
-        if !access.has_api() && self.has_said_farewell(&connection).await? {
-            return self.part(&connection, now).await;
-        }
-        let Some(shop) = shops
-            .iter()
-            .find(|shop| shop.remote_id == connection.remote_id)
-        else {
-            let reason = "the merchant withdrew the authorization; connect the shop again";
-            return self.lock(&connection, reason, now).await;
-        };
-        let tx = self.db().write_tx().await?;
-        if let Some(until) = shop.consent_until {
-            channels::save_consent_end(&tx, connection.id, until, now).await?;
-        }
-        channels::unlock(&tx, connection.id, now).await?;
-        if !connection.is_active() {
-            inbox::take_up_pending(&tx, connection.merchant, connection.id, now).await?;
-            queue::hurry(&tx, connection.id, now).await?;
-        }
-        tx.commit().await?;
-        self.shared.queue.wake();
-        Ok(())
-    }
-
-    /// Locks a channel whose shop said farewell. That is handled once: connecting the shop again unlocks it.
-    async fn part(&self, connection: &Channel, now: Timestamp) -> Result<(), SyncError> {
-        let reason = "the store said that it was disconnected; connect it again";
-        self.lock(connection, reason, now).await?;
-        let tx = self.db().write_tx().await?;
-        let kind = EventKind::AuthorizationChanged;
-        inbox::mark_handled(&tx, connection.id, kind, None, now, now).await?;
-        tx.commit().await?;
-        Ok(())
-    }
 }
 
 /// Whether what is stored holds the very pair that was just traded for `tokens`.
 fn is_of_the_same_pair(stored: &Secrets, used: &Secrets, tokens: &Tokens) -> bool {
     let mut names = tokens.secrets.iter().map(|(name, _)| name);
     names.all(|name| stored.get(name) == used.get(name))
+}
+
+/// Whether the new pair is stored already.
+fn holds(stored: &Secrets, tokens: &Tokens) -> bool {
+    let mut pairs = tokens.secrets.iter();
+    pairs.all(|(name, value)| stored.get(name) == Some(value))
 }
 
 #[cfg(test)]

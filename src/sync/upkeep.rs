@@ -6,9 +6,10 @@
 
 use super::{Lane, Sync, SyncError, connect::random_bytes, error::ChannelTrouble};
 use crate::channels::{self, Channel, ChannelState};
+use crate::db::Tx;
 use crate::domain::{ChannelId, Source, Timestamp, Work};
 use crate::marketplaces::{
-    MarketplaceError, Subscribed, Subscribing, SubscriptionState, WebhookAddress,
+    Marketplace, MarketplaceError, Subscribed, Subscribing, SubscriptionState, WebhookAddress,
 };
 use crate::queue::{self, NewJob};
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub struct RotatedSecret {
     pub by_hand: bool,
     /// Where the channel's webhooks come to when they are signed with its own secret.
     pub webhook_url: String,
-    /// The one before is accepted until then.
+    /// The one before is accepted until then, and longer where the marketplace could not be told yet.
     pub overlap_ends_at: Timestamp,
     /// What was changed at the marketplace, in words; or why it could not be told. Then the check of the
     /// subscriptions goes on trying.
@@ -89,11 +90,15 @@ impl Sync {
         let address = self.webhook_url(&connection);
         let found = match marketplace.subscriptions(&access, &address).await {
             Ok(found) => found,
-            Err(error) => return Err(self.mild_trouble(&connection, error).await),
+            Err(error) => return Err(self.mild_trouble(&connection, access.version, error).await),
         };
         let broken = found.as_deref().map(|found| broken(&connection, found));
         let secrets = self.webhook_keys(&connection).await?;
-        let is_settled = broken.as_ref().is_some_and(Vec::is_empty) && secrets.len() < 2;
+        let is_untold = channels::untold_secret(self.db().read(), connection.id)
+            .await?
+            .is_some();
+        let is_settled =
+            broken.as_ref().is_some_and(Vec::is_empty) && secrets.len() < 2 && !is_untold;
         if is_settled {
             return self.note(&connection, found.as_deref(), &[]).await;
         }
@@ -102,9 +107,10 @@ impl Sync {
             Ok(changes) => changes,
             Err(error) => {
                 self.note(&connection, found.as_deref(), &[]).await?;
-                return Err(self.mild_trouble(&connection, error).await);
+                return Err(self.mild_trouble(&connection, access.version, error).await);
             }
         };
+        self.note_told(&connection, current).await?;
         for change in &changes {
             tracing::warn!(
                 channel.id = connection.id.0,
@@ -114,11 +120,49 @@ impl Sync {
         }
         let now = match marketplace.subscriptions(&access, &address).await {
             Ok(now) => now,
-            Err(error) => return Err(self.mild_trouble(&connection, error).await),
+            Err(error) => return Err(self.mild_trouble(&connection, access.version, error).await),
         };
         // Nothing was changed where only a person can, and then nothing was mended.
         let mended = broken.filter(|_| !changes.is_empty()).unwrap_or_default();
         self.note(&connection, now.as_deref(), &mended).await
+    }
+
+    /// Notes that the shop was told its current webhook secret, if `secret` is that: another may have been made
+    /// meanwhile.
+    pub(super) async fn note_told(
+        &self,
+        connection: &Channel,
+        secret: &str,
+    ) -> Result<(), SyncError> {
+        let Some(untold) = channels::untold_secret(self.db().read(), connection.id).await? else {
+            return Ok(());
+        };
+        if self
+            .webhook_keys(connection)
+            .await?
+            .first()
+            .map(String::as_str)
+            == Some(secret)
+        {
+            let tx = self.db().write_tx().await?;
+            channels::mark_told(&tx, connection.id, untold, self.shared.clock.now()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Where a person carries the secret to the shop, nobody tells us when that is done.
+    pub(super) async fn note_if_by_hand(
+        &self,
+        tx: &Tx,
+        marketplace: &dyn Marketplace,
+        channel: ChannelId,
+        secret: i64,
+    ) -> Result<(), SyncError> {
+        if !tells_secret(marketplace) {
+            channels::mark_told(tx, channel, secret, self.shared.clock.now()).await?;
+        }
+        Ok(())
     }
 
     /// The secrets of the connection's own webhooks that are accepted, current first.
@@ -177,6 +221,7 @@ impl Sync {
     pub(super) async fn mild_trouble(
         &self,
         connection: &Channel,
+        version: i64,
         error: MarketplaceError,
     ) -> SyncError {
         if let Some(ChannelTrouble::Unauthorized(_)) = ChannelTrouble::of(&error) {
@@ -185,7 +230,7 @@ impl Sync {
                 error,
             };
         }
-        self.trouble(connection, error).await
+        self.trouble(connection, version, error).await
     }
 
     /// Replaces the webhook secret of a channel by `given`, or by one that nobody can guess. The one before
@@ -217,20 +262,22 @@ impl Sync {
         let now = self.shared.clock.now();
         let tx = self.db().write_tx().await?;
         let sealer = &self.shared.sealer;
-        channels::rotate_webhook_secret(&tx, sealer, owner, &secret, now).await?;
+        let new = channels::rotate_webhook_secret(&tx, sealer, owner, &secret, now).await?;
+        self.note_if_by_hand(&tx, marketplace, connection.id, new)
+            .await?;
         tx.commit().await?;
-        let is_told = limits.subscribing == Subscribing::Api
-            && limits.webhook_address == WebhookAddress::Channel;
+        let is_told = tells_secret(marketplace);
         let told = if is_told {
             self.tell_secret(&connection, &secret, is_given).await?
         } else {
             Ok(Vec::new())
         };
+        let until = channels::overlap_ends_at(self.db().read(), connection.id, now).await?;
         Ok(RotatedSecret {
             to_paste: (!is_told && !is_given).then_some(secret),
             by_hand: !is_told,
             webhook_url: self.channel_url(&connection),
-            overlap_ends_at: now + channels::ROTATION_OVERLAP,
+            overlap_ends_at: until.unwrap_or(now + channels::ROTATION_OVERLAP),
             told,
         })
     }
@@ -247,7 +294,10 @@ impl Sync {
         let address = self.webhook_url(connection);
         let marketplace = connection.marketplace;
         let error = match marketplace.subscribe(&access, &address, secret).await {
-            Ok(changes) => return Ok(Ok(changes)),
+            Ok(changes) => {
+                self.note_told(connection, secret).await?;
+                return Ok(Ok(changes));
+            }
             Err(error) => error,
         };
         let tx = self.db().write_tx().await?;
@@ -270,7 +320,9 @@ impl Sync {
         queue::enqueue(&tx, &[job], self.shared.clock.now()).await?;
         tx.commit().await?;
         self.shared.queue.wake();
-        Ok(Err(self.mild_trouble(connection, error).await))
+        Ok(Err(self
+            .mild_trouble(connection, access.version, error)
+            .await))
     }
 
     /// Ends a connection: asks the marketplace to send no more, then forgets the secrets and ends the
@@ -319,6 +371,12 @@ impl Sync {
             error,
         })
     }
+}
+
+/// Whether the marketplace is told by us with which secret it signs.
+fn tells_secret(marketplace: &dyn Marketplace) -> bool {
+    let limits = marketplace.limits();
+    limits.subscribing == Subscribing::Api && limits.webhook_address == WebhookAddress::Channel
 }
 
 /// The topics we live on that do not stand. Where a person switches topics on, the API may be silent of some.

@@ -13,7 +13,7 @@ use super::{WebState, home, webhooks::read_body};
 use crate::accounts;
 use crate::channels::Channel;
 use crate::marketplaces::{self, ConsentAnswer, Marketplace, MarketplaceError};
-use crate::sync::{AskConsent, Connected, ConsentError, SyncError};
+use crate::sync::{AskConsent, Connected, Connection, ConsentError, SyncError};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
@@ -148,7 +148,7 @@ async fn finish(
         finished.await
     });
     match finishing.await {
-        Ok(Ok(connected)) => page(StatusCode::OK, "The shop is connected", shops(&connected)),
+        Ok(Ok(connection)) => page(StatusCode::OK, "The shop is connected", shops(&connection)),
         Ok(Err(error)) => not_connected(marketplace, &error),
         Err(error) => {
             tracing::error!(%error, marketplace = marketplace.slug(), "a consent ended badly");
@@ -157,11 +157,12 @@ async fn finish(
     }
 }
 
-fn shops(connected: &[Connected]) -> Markup {
+fn shops(connection: &Connection) -> Markup {
     html! {
-        @for shop in connected {
+        @for shop in &connection.connected {
             @if let Some(first) = shop.channels.first() { (one_shop(shop, first)) }
         }
+        @for shop in &connection.failed { p.attention { (shop.for_people()) } }
         p { "Its catalogue and latest orders are being read. You may close this page." }
     }
 }
@@ -232,6 +233,7 @@ fn status_of(error: &SyncError) -> StatusCode {
             MarketplaceError::Unavailable { .. } | MarketplaceError::Unreadable { .. },
         ) => StatusCode::BAD_GATEWAY,
         SyncError::Channel(_) => StatusCode::CONFLICT,
+        SyncError::PairSpent { error } => status_of(error),
         _ => StatusCode::BAD_REQUEST,
     }
 }

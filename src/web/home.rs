@@ -4,7 +4,11 @@ use super::{WebState, guide};
 use crate::accounts;
 use crate::domain::{MerchantId, Timestamp};
 use crate::reports::{self, ChannelRow, Overview, SaleRow};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{header, uri::Authority},
+    web,
+};
 use maud::{DOCTYPE, Markup, html};
 
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -57,14 +61,35 @@ pub(super) fn is_from_here(request: &HttpRequest) -> bool {
     let is_loopback = request
         .peer_addr()
         .is_some_and(|peer| peer.ip().is_loopback());
-    let is_forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
+    let is_forwarded = FORWARDED
         .iter()
         .any(|name| request.headers().contains_key(*name));
-    let host = request.connection_info().host().to_owned();
-    let host = host
-        .rsplit_once(':')
-        .map_or(host.as_str(), |(name, _)| name);
-    is_loopback && !is_forwarded && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+    is_loopback && !is_forwarded && is_called_by_our_name(request)
+}
+
+/// Headers that a proxy adds. A script may set some of them too, and none may tell us another name.
+const FORWARDED: [&str; 7] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+    "via",
+];
+
+/// Whether every name that the browser called us by is one of this machine: where it was called by a name that
+/// merely leads here, the page that did it may read the answer.
+fn is_called_by_our_name(request: &HttpRequest) -> bool {
+    let named = request.headers().get_all(header::HOST);
+    let named = named.map(|host| host.to_str().ok().and_then(|host| host.parse().ok()));
+    let called = request.uri().authority().cloned().map(Some);
+    let names: Vec<Option<Authority>> = named.chain(called).collect();
+    let is_ours = |name: &Option<Authority>| {
+        let host = name.as_ref().map(Authority::host);
+        matches!(host, Some("localhost" | "127.0.0.1" | "[::1]"))
+    };
+    !names.is_empty() && names.iter().all(is_ours)
 }
 
 pub(super) fn not_from_here() -> HttpResponse {
@@ -232,6 +257,45 @@ fn clock_time(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::test::TestRequest;
+
+    fn asked(headers: &[(&str, &str)]) -> HttpRequest {
+        let mut request = TestRequest::default().peer_addr(([127, 0, 0, 1], 50_000).into());
+        for header in headers {
+            request = request.append_header(*header);
+        }
+        request.to_http_request()
+    }
+
+    #[test]
+    fn the_books_are_shown_to_whoever_calls_this_machine_by_its_own_name() {
+        for host in ["localhost", "127.0.0.1:8080", "[::1]:8080", "[::1]"] {
+            assert!(is_from_here(&asked(&[("host", host)])), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_leads_here_is_not_ours_whatever_a_header_says_instead() {
+        let ours = ("host", "localhost:8080");
+        let theirs = ("host", "rebound.example.com:8080");
+        for headers in [
+            vec![theirs],
+            vec![theirs, ("x-forwarded-host", "localhost:8080")],
+            vec![ours, ("x-forwarded-host", "localhost:8080")],
+            vec![theirs, ("forwarded", "host=localhost")],
+            vec![ours, theirs],
+            vec![("host", "localhost:8080@rebound.example.com")],
+            vec![("host", "")],
+            vec![],
+        ] {
+            assert!(!is_from_here(&asked(&headers)), "{headers:?}");
+        }
+        let called = TestRequest::with_uri("http://rebound.example.com/")
+            .peer_addr(([127, 0, 0, 1], 50_000).into())
+            .append_header(ours)
+            .to_http_request();
+        assert!(!is_from_here(&called));
+    }
 
     #[test]
     fn what_marketplaces_wrote_is_escaped() {

@@ -39,7 +39,17 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
             sync.download_orders(channel, orders, first.source).await,
         ),
         Work::FetchMissed { missed } => one(sync, sync.fetch_missed(missed).await),
-        Work::RefreshToken { .. } => one(sync, sync.refresh_token(channel, first.source).await),
+        Work::RefreshToken { .. } => {
+            let renewed = sync.refresh_token(channel, first.source).await;
+            match renewed {
+                // Refused: the lock says so, and looks after itself.
+                Err(SyncError::Locked { .. }) => one(sync, Ok(())),
+                renewed => one(sync, renewed),
+            }
+        }
+        Work::CheckAuthorization { .. } if first.source == Source::Schedule => {
+            one(sync, sync.recheck_locked(channel).await)
+        }
         Work::CheckAuthorization { .. } => one(sync, sync.check_authorization(channel).await),
         Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
     }

@@ -4,7 +4,8 @@
 //!    form a group.
 //! 2. Run each group as a task of its own, as many at once as allowed; heartbeat everything that is held.
 //! 3. Finish each group in one transaction, fenced by its leases. A handler that panics is a failed attempt.
-//! 4. Told to stop: claim no more, let running groups end, give back what has not ended.
+//! 4. Told to stop: claim no more, let running groups end, give back what has not ended. Renewals
+//!    of tokens go on: whoever closes the database waits for them.
 
 mod dispatch;
 

@@ -163,7 +163,7 @@ async fn scan(size: usize, origin: &str) -> anyhow::Result<()> {
         expires_at: None,
         name: None,
     };
-    let connected = opened.app.sync.connect(connect).await?;
+    let connected = opened.app.sync.connect(connect).await?.connected;
     let channel = connected[0].channels[0].id;
     let first = full_scan(&opened, channel, "first", size).await?;
     ensure!(first.added == size as u64, "{} were added", first.added);

@@ -43,6 +43,7 @@ impl Place {
             auth: root.clone(),
             consent: root,
             secrets: shop.credentials(),
+            version: 0,
             http: Http::new(true, Duration::from_secs(10)),
             pace: Arc::new(Unpaced),
             clock,

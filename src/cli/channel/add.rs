@@ -4,12 +4,12 @@ use super::{channel_json, find_marketplace, platform};
 use crate::accounts;
 use crate::cli::{
     context::Context,
-    output::{say, say_json},
+    output::{say, say_json, tell},
     secrets,
 };
 use crate::domain::Timestamp;
 use crate::marketplaces::Subscribing;
-use crate::sync::{Connect, Connected};
+use crate::sync::{Connect, Connected, Connection};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::{Value, json};
@@ -84,22 +84,26 @@ pub(super) async fn add(context: &Context, args: AddArgs) -> anyhow::Result<()> 
         expires_at,
         name: args.name,
     };
-    let connected = app
+    let connection = app
         .sync
         .connect(connect)
         .await
         .with_context(|| format!("the shop on {} was not connected", marketplace.name()))?;
-    say_shops(context, &connected)?;
+    say_shops(context, &connection)?;
     app.close().await
 }
 
-/// Tells which shops were found and connected.
-pub(super) fn say_shops(context: &Context, connected: &[Connected]) -> anyhow::Result<()> {
+/// Tells which shops were found and connected, and which were found and could not be.
+pub(super) fn say_shops(context: &Context, connection: &Connection) -> anyhow::Result<()> {
+    let connected = connection.connected.iter();
     if context.json {
-        let shops: Vec<Value> = connected.iter().map(connected_json).collect();
+        let shops: Vec<Value> = connected.map(connected_json).collect();
         say_json(&shops)?;
     } else {
-        connected.iter().for_each(say_connected);
+        connected.for_each(say_connected);
+    }
+    for failed in &connection.failed {
+        tell(failed.for_people());
     }
     Ok(())
 }

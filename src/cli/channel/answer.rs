@@ -40,11 +40,11 @@ pub(super) async fn answer(context: &Context, args: AnswerArgs) -> anyhow::Resul
         pairs: callback.query_pairs().into_owned().collect(),
     };
     let app = context.open().await?;
-    let connected = app
+    let connection = app
         .sync
         .finish_consent(marketplace, &answer)
         .await
         .with_context(|| format!("the shop on {} was not connected", marketplace.name()))?;
-    say_shops(context, &connected)?;
+    say_shops(context, &connection)?;
     app.close().await
 }

@@ -66,7 +66,7 @@ fn say_ended(channel: &Channel, ended: &Disconnected) {
         channel.name
     ));
     say(format!("  {} waiting jobs were cancelled", ended.cancelled));
-    let by_hand = "what still comes is turned away; delete its webhooks in the shop's own settings";
+    let by_hand = "what still comes is not kept; delete its webhooks in the shop's own settings";
     match &ended.webhooks {
         Ok(changes) if changes.is_empty() => say(format!("  {by_hand}")),
         Ok(changes) => {

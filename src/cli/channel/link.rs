@@ -8,7 +8,7 @@ use crate::cli::{
     context::Context,
     output::{say, say_json, tell},
 };
-use crate::domain::MerchantId;
+use crate::domain::{MerchantId, Timestamp};
 use crate::sync::{AskConsent, ConsentLink};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
@@ -17,6 +17,8 @@ use std::{process::ExitCode, time::Duration};
 
 /// How often is looked whether the answer has come.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long an answer may be worked on: codes are traded, shops asked, webhooks set up.
+const WORKED_ON: Duration = Duration::from_secs(5 * 60);
 
 /// Prints the link on which the merchant lets marketsink in: good once, and for half an hour
 ///
@@ -111,13 +113,25 @@ async fn wait(
         if pending.outcome.is_some() {
             return Ok(pending);
         }
-        if pending.expires_at <= app.clock.now() {
-            bail!(
-                "nobody agreed until {}; make a new link",
-                pending.expires_at
-            );
+        if let Some(over) = given_up(&pending, app.clock.now()) {
+            bail!(over);
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Why it is not waited for any longer. An answer that came in time is being worked on when the link ends.
+fn given_up(pending: &PendingConsent, now: Timestamp) -> Option<String> {
+    match pending.used_at {
+        None if pending.expires_at <= now => Some(format!(
+            "nobody agreed until {}; make a new link",
+            pending.expires_at
+        )),
+        Some(at) if now.since(at) >= WORKED_ON => Some(format!(
+            "the answer came at {at}, and what came of it is not known; look at `marketsink channel list` \
+             and at the log of marketsink serve, then make a new link"
+        )),
+        _ => None,
     }
 }
 
@@ -137,4 +151,38 @@ async fn say_outcome(context: &Context, app: &App, ended: &PendingConsent) -> an
         "outcome": ended.outcome,
         "channels": found,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::OutletId;
+
+    #[test]
+    fn an_answer_that_is_being_worked_on_outlives_its_link_but_not_for_ever() {
+        let asked_at = Timestamp::from_secs(1_795_400_400);
+        let expires_at = asked_at + channels::CONSENT_LIFE;
+        let used_at = expires_at - Duration::from_secs(1);
+        let mut pending = PendingConsent {
+            id: 1,
+            merchant: MerchantId(1),
+            outlet: OutletId(1),
+            marketplace: "tiktok_shop".to_owned(),
+            base_url: None,
+            name: None,
+            asked_at,
+            expires_at,
+            used_at: None,
+            outcome: None,
+            channel: None,
+        };
+
+        let told = given_up(&pending, expires_at).unwrap();
+        assert!(told.contains("nobody agreed"), "{told}");
+        assert_eq!(given_up(&pending, used_at), None);
+        pending.used_at = Some(used_at);
+        assert_eq!(given_up(&pending, expires_at), None);
+        let told = given_up(&pending, used_at + WORKED_ON).unwrap();
+        assert!(!told.contains("nobody agreed"), "{told}");
+    }
 }

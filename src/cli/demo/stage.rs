@@ -111,7 +111,7 @@ impl Stage {
             expires_at: shop.with(|shop| shop.token_expires_at),
             name: None,
         };
-        for connected in app.sync.connect(connect).await? {
+        for connected in app.sync.connect(connect).await?.connected {
             if let Err(error) = connected.webhooks {
                 bail!(
                     "{} did not take our webhook address: {error}",

@@ -20,6 +20,7 @@ pub fn access_to(simulator: &dyn Simulator, shop: &Shop, now: Timestamp) -> Acce
         auth: "http://127.0.0.1:1".parse().unwrap(),
         consent: "http://127.0.0.1:1".parse().unwrap(),
         secrets: simulator.credentials(shop),
+        version: 0,
         http: Http::new(true, Duration::from_secs(1)),
         pace: Arc::new(Unpaced),
         clock: Clock::standing(now),

@@ -46,6 +46,7 @@ pub async fn host(simulator: &'static dyn Simulator, shop: &Shared, now: Timesta
         consent: api.clone(),
         api,
         secrets,
+        version: 0,
         http: Http::new(true, Duration::from_secs(5)),
         pace: Arc::new(Unpaced),
         clock: Clock::standing(now),

@@ -11,6 +11,7 @@ mod lockout;
 mod misuse;
 mod removal;
 mod renewal;
+mod several;
 mod town;
 
 use browser::{Browser, Page};

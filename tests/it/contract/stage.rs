@@ -55,6 +55,7 @@ impl Stage {
             auth: root.clone(),
             consent: root,
             secrets: shop.credentials(),
+            version: 0,
             http: Http::new(true, Duration::from_secs(10)),
             pace: Arc::new(Unpaced),
             clock: clock.clone(),

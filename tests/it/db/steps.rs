@@ -52,7 +52,8 @@ async fn the_calendar_comes_to_channels_that_are_there_already(url: String) {
     let mut expressions: Vec<_> = rows.into_iter().map(|row| row.expression).collect();
     expressions.sort();
     let often = format!("{}-59/10 * * * *", shop.channel.0 % 10);
-    let mut expected = vec!["1-59/10 * * * *".to_owned(), often];
+    let check = format!("{} * * * *", shop.channel.0 % 60);
+    let mut expected = vec!["1-59/10 * * * *".to_owned(), often, check];
     expected.sort();
     assert_eq!(expressions, expected);
     let none = credentials::Entity::find().all(db.read()).await.unwrap();

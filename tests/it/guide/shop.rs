@@ -59,6 +59,7 @@ impl Shop {
             consent: api.clone(),
             api,
             secrets: Secrets::of([("api_key", key)]),
+            version: 0,
             http: Http::new(true, Duration::from_secs(5)),
             pace: Arc::new(Unpaced),
             clock: Clock::standing(Timestamp::EPOCH),

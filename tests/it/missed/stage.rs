@@ -68,7 +68,7 @@ impl Stage {
             expires_at: shop.with(|shop| shop.token_expires_at),
             name: None,
         };
-        let connected = running.app.sync.connect(connect).await.unwrap();
+        let connected = running.app.sync.connect(connect).await.unwrap().connected;
         shop.switch_on(&connected[0].webhook_url, "");
         let stage = Self {
             running,

@@ -25,6 +25,7 @@ scenarios!(
     what_cannot_be_asked_is_done_and_no_failure,
     a_message_that_breaks_the_contract_is_kept_for_support,
     a_store_that_says_farewell_is_locked_until_it_is_connected_again,
+    a_farewell_from_before_a_connection_does_not_end_it,
     a_secret_is_told_once_and_the_one_before_stays_good_for_three_days,
 );
 
@@ -53,7 +54,14 @@ async fn connect(world: &World, handed: &[(&str, &str)]) -> Connected {
         expires_at: None,
         name: None,
     };
-    let mut connected = world.running.app.sync.connect(connect).await.unwrap();
+    let mut connected = world
+        .running
+        .app
+        .sync
+        .connect(connect)
+        .await
+        .unwrap()
+        .connected;
     assert_eq!(connected.len(), 1);
     connected.remove(0)
 }
@@ -363,6 +371,20 @@ async fn a_store_that_says_farewell_is_locked_until_it_is_connected_again(url: S
         store.booked().await.contains("] invoice"),
         "what waited is taken up"
     );
+    world.close().await;
+}
+
+async fn a_farewell_from_before_a_connection_does_not_end_it(url: String) {
+    let world = World::unconnected(url).await;
+    let store = Store::open(&world).await;
+
+    let said = store.send("store.disconnected", &json!({})).await;
+    world.clock.advance(Duration::from_secs(10));
+    connect(&world, &[]).await;
+    world.settle().await;
+
+    assert_eq!(said, 200);
+    assert_eq!(store.state().await, ChannelState::Active);
     world.close().await;
 }
 

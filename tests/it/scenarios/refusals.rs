@@ -298,7 +298,10 @@ async fn a_previous_secret_is_accepted_while_it_is_rotated(url: String) {
     let owner = (channel.id, channel.merchant);
     let tx = app.db.write_tx().await.unwrap();
     let now = world.clock.now();
-    channels::rotate_webhook_secret(&tx, &app.sealer, owner, "TheNewOne123", now)
+    let new = channels::rotate_webhook_secret(&tx, &app.sealer, owner, "TheNewOne123", now)
+        .await
+        .unwrap();
+    channels::mark_told(&tx, channel.id, new, now)
         .await
         .unwrap();
     tx.commit().await.unwrap();

@@ -25,6 +25,7 @@ scenarios!(
     a_check_that_cannot_ask_again_leaves_what_it_found_to_be_seen,
     a_replaced_secret_is_told_to_the_store_and_the_one_before_still_believed,
     a_store_that_could_not_be_told_is_told_later,
+    a_secret_that_the_store_was_not_told_ends_none_before_it,
     a_secret_that_the_store_refuses_leaves_the_one_before,
     the_secret_of_an_app_is_not_replaced_per_channel,
     a_removed_channel_stops_and_comes_back_with_its_books,
@@ -205,6 +206,35 @@ async fn a_store_that_could_not_be_told_is_told_later(url: String) {
     world.close().await;
 }
 
+async fn a_secret_that_the_store_was_not_told_ends_none_before_it(url: String) {
+    let world = World::open(url).await;
+    let channel = world.channel(&world.second).await.id;
+    world.second.next_answers(vec![ServerError; 3]);
+    let rotated = world.running.app.sync.rotate_webhook_secret(channel, None);
+    assert!(rotated.await.unwrap().told.is_err());
+    let overlap = channels::ROTATION_OVERLAP + Duration::from_secs(60);
+    let ends_at = async || {
+        let (db, now) = (world.running.app.db.read(), world.clock.now());
+        channels::overlap_ends_at(db, channel, now).await.unwrap()
+    };
+
+    // The shop cannot be reached for longer than the overlap; it signs with the only secret it knows.
+    world.clock.advance(overlap);
+    world.order(&world.second, Paid, &[("MUG", 1)]);
+    let old = told(&world, &world.second);
+    assert_eq!((world.post(&old).await, ends_at().await), (200, None));
+    check(&world, &world.second).await;
+    world.settle().await;
+    assert!(ends_at().await.is_some(), "told: now its time begins");
+    assert_eq!(world.post(&old).await, 200);
+    world.clock.advance(overlap);
+
+    assert_eq!(world.post(&old).await, 401);
+    assert_eq!(world.post(&told(&world, &world.second)).await, 200);
+    assert_eq!(last_key_index(&world).await, 0);
+    world.close().await;
+}
+
 async fn a_secret_that_the_store_refuses_leaves_the_one_before(url: String) {
     let world = World::open(url).await;
     let channel = world.channel(&world.second).await.id;
@@ -291,8 +321,11 @@ async fn a_removed_channel_stops_and_comes_back_with_its_books(url: String) {
             let state = channels::load(world.running.app.db.read(), *id).await;
             assert_eq!(state.unwrap().state, ChannelState::Removed);
         }
-        // What still comes: nobody is at its own address, and at the app's it is kept for nobody.
+        // What still comes: nobody is at its own address, and at the app's nothing is kept of it.
+        world.clock.advance(Duration::from_secs(10));
+        let n_kept = world.n_deliveries().await;
         let status = world.post(&late).await;
+        assert_eq!(world.n_deliveries().await, n_kept);
         let is_own = shop.marketplace().slug() == "woocommerce";
         assert_eq!(status, if is_own { 404 } else { 200 });
     }
@@ -361,6 +394,15 @@ async fn a_renewal_under_way_brings_no_secret_of_a_removed_channel_back(url: Str
 
     assert!(!is_stored.unwrap());
     assert_eq!(secrets_of(&world, channel.id).await, (0, 0, 0));
+    // Nor does it get in the way of a new consent.
+    world.clock.advance(Duration::from_secs(1));
+    world.connect(&world.first).await;
+    let tx = app.db.write_tx().await.unwrap();
+    let is_stored =
+        channels::replace_credentials(&tx, &app.sealer, owner, &renewed, none, version, now).await;
+    tx.commit().await.unwrap();
+    assert!(!is_stored.unwrap());
+    app.sync.disconnect(channel.id).await.unwrap();
     world
         .ask(channel.id, Work::REFRESH_TOKEN, Source::Sale)
         .await;

@@ -201,7 +201,14 @@ impl World {
             expires_at: shop.with(|shop| shop.token_expires_at),
             name: None,
         };
-        let connected = self.running.app.sync.connect(connect).await.unwrap();
+        let connected = self
+            .running
+            .app
+            .sync
+            .connect(connect)
+            .await
+            .unwrap()
+            .connected;
         for one in &connected {
             assert!(one.webhooks.is_ok(), "{:?}", one.webhooks);
             self.switch_on(shop, one).await;

@@ -210,10 +210,14 @@ async fn two_tickers_at_once_fire_once(db: Db) {
         fired.extend(ticker.await.unwrap());
     }
 
-    assert_eq!(fired.len(), Task::ALL.len());
-    assert_eq!(jobs(&db).await.len(), Task::ALL.len());
+    let n_tasks = Task::ALL
+        .iter()
+        .filter(|task| !task.is_for_locked())
+        .count();
+    assert_eq!(fired.len(), n_tasks);
+    assert_eq!(jobs(&db).await.len(), n_tasks);
     let fires = schedule_fires::Entity::find().count(db.read()).await;
-    assert_eq!(fires.unwrap(), Task::ALL.len() as u64);
+    assert_eq!(fires.unwrap(), n_tasks as u64);
 }
 
 async fn missed_fires_are_one_job_and_are_counted(db: Db) {

@@ -92,7 +92,14 @@ impl Town {
             expires_at: None,
             name: None,
         };
-        let connected = self.running.app.sync.connect(connect).await.unwrap();
+        let connected = self
+            .running
+            .app
+            .sync
+            .connect(connect)
+            .await
+            .unwrap()
+            .connected;
         assert!(connected[0].webhooks.is_ok(), "{:?}", connected[0].webhooks);
         let row = channels::Entity::find()
             .one(self.running.app.db.read())
