@@ -11,6 +11,7 @@ mod opening;
 mod products;
 mod refusals;
 mod repeats;
+mod restless;
 mod scans;
 mod shopify;
 mod skus;
