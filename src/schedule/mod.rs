@@ -2,18 +2,28 @@
 //!
 //! Every channel has one schedule per [`Task`], in the merchant's time zone. Firing enqueues the task's
 //! work in the same transaction that marks the fire, so that a crash loses neither and repeats neither.
+//! Each schedule says what happens when its last run is not over ([`Overlap`]), when nothing ran for a while
+//! ([`CatchUp`]), and how far channels with the same time are spread (jitter).
 //!
-//! Owns the tables `schedules` and `schedule_fires`. Schedules of channels that are not active rest, and do
-//! not catch up more than one fire when the channel is active again. Only a locked channel has the one that asks
-//! whether it must stay so.
+//! Owns the tables `schedules` and `schedule_fires`. Schedules of channels that are not active rest, and what a
+//! locked channel's schedules would have fired before it was locked is not made up for. Only a locked channel has
+//! the one that asks whether it must stay so.
 
 mod expression;
+mod fire;
+mod policy;
 mod store;
 mod tick;
+mod words;
 
 pub use expression::{Expression, ExpressionError};
-pub use store::{Fired, Schedule, ScheduleError, defaults_for, fire_due, list, set};
+pub use fire::{Fired, fire_due, last_fires, run_now};
+pub use policy::{
+    CatchUp, GRACE, LONGEST_JITTER, MOST_CAUGHT_UP, Outcome, Overlap, delay, usual_jitter,
+};
+pub use store::{Changes, Schedule, ScheduleError, change, defaults_for, list, set};
 pub use tick::{Entry, Fire, due_fires};
+pub use words::{change_of_clocks, in_words, span_in_words};
 
 use crate::domain::{ChannelId, Download, ScanKind, ScanMethod, Work, job::named};
 use crate::marketplaces::{Abilities, Limits, Subscribing};
