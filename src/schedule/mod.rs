@@ -49,6 +49,8 @@ named!(
         SubscriptionCheck = "subscription_check",
         /// Ask the shop of a locked channel whether it lets us in again, and unlock it then.
         AuthorizationCheck = "authorization_check",
+        /// Look whether the channel tells unusually little, and whether webhooks were missed then.
+        SilenceCheck = "silence_check",
     }
 );
 
@@ -77,6 +79,7 @@ impl Task {
             Self::TokenRefresh => Work::REFRESH_TOKEN,
             Self::SubscriptionCheck => Work::CHECK_SUBSCRIPTIONS,
             Self::AuthorizationCheck => Work::CHECK_AUTHORIZATION,
+            Self::SilenceCheck => Work::CHECK_SILENCE,
         }
     }
 
@@ -90,7 +93,7 @@ impl Task {
         match self {
             Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
             Self::OrderDownload => abilities.orders,
-            Self::AuthorizationCheck => abilities.orders || abilities.products,
+            Self::AuthorizationCheck | Self::SilenceCheck => abilities.orders || abilities.products,
             Self::Missed | Self::TokenRefresh | Self::SubscriptionCheck => true,
         }
     }
@@ -108,7 +111,7 @@ impl Task {
             Self::UpdatedScan if !limits.pushes_product_edits => {
                 format!("{}-59/5 * * * *", spread(5))
             }
-            Self::UpdatedScan => format!("{}-59/15 * * * *", spread(15)),
+            Self::UpdatedScan | Self::SilenceCheck => format!("{}-59/15 * * * *", spread(15)),
             Self::Missed if !limits.keeps_missed => return None,
             Self::TokenRefresh if !limits.tokens_expire => return None,
             // Tokens that live for an hour are renewed after half of it; a look costs one row.
