@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-/// A delivery so long before a change may have announced it: what it made us do took its time.
+/// A delivery so long before a silence may have announced what came into the books in it.
 const AHEAD: Duration = Duration::from_secs(600);
 /// Days that are counted again, because a delivery may come late: then the order was not missed.
 const COUNTED_AGAIN: u64 = 3;
@@ -75,10 +75,13 @@ pub(super) async fn found_since(
         .filter(orders::Column::FirstSeenAt.gte(since.micros()))
         .filter(unnamed());
     let changed = of_connection()
-        .filter(orders::Column::FirstSeenAt.lt(since.micros()))
         .filter(orders::Column::RecordedAt.gte(since.micros()))
-        .filter(orders::Column::Version.gte(since.micros()))
-        .filter(Expr::exists(named(Some(since - AHEAD))).not());
+        .filter(
+            orders::Column::FirstSeenAt
+                .lt(since.micros())
+                .or(Expr::exists(named())),
+        )
+        .filter(Expr::exists(told_of_change()).not());
     let products = missed_products(read, connection, since).await?;
     Ok(Missed {
         orders: new.count(read).await? as i64,
@@ -92,14 +95,13 @@ fn unnamed() -> Condition {
     let by_walk = [Source::Scan, Source::Download].map(Source::as_str);
     Condition::all()
         .add(orders::Column::Source.is_in(by_walk))
-        .add(Expr::exists(named(None)).not())
+        .add(Expr::exists(named()).not())
 }
 
-/// The events that name an order, since then.
-fn named(since: Option<Timestamp>) -> SelectStatement {
+/// The events that name an order.
+fn named() -> SelectStatement {
     let column = |column| (events::Entity, column);
-    let mut select = Query::select();
-    select
+    Query::select()
         .expr(Expr::val(1))
         .from(events::Entity)
         .and_where(
@@ -110,11 +112,16 @@ fn named(since: Option<Timestamp>) -> SelectStatement {
         .and_where(
             Expr::col(column(events::Column::Subject))
                 .equals((orders::Entity, orders::Column::RemoteId)),
-        );
-    if let Some(since) = since {
-        select.and_where(Expr::col(column(events::Column::CreatedAt)).gte(since.micros()));
-    }
-    select
+        )
+        .take()
+}
+
+/// Those of them that may have told of the change that was recorded last: it was made at the version's time, or,
+/// where the marketplace has moved that without a change since, at the latest when it was recorded.
+fn told_of_change() -> SelectStatement {
+    let changed_at = "events.created_at >= (case when orders.version < orders.recorded_at \
+         then orders.version else orders.recorded_at end) - 60000000";
+    named().and_where(Expr::cust(changed_at)).take()
 }
 
 /// Products that are new or differ since `since`, by their marketplace's clock as well, and not by what we pushed

@@ -35,7 +35,7 @@ use crate::domain::{
 use crate::inbox;
 use crate::queue::{self, JobFilter, JobState, NewJob};
 use chrono_tz::Tz;
-use entity::{alarms, silences};
+use entity::{alarms, scans, silences};
 use misses::Missed;
 use rhythm::{USUAL, likelihood, quarter_of};
 use sea_orm::{
@@ -47,6 +47,8 @@ use std::time::Duration;
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Beside the time since the last delivery, these are looked at: a topic may be silent while others go on.
 const LOOKS: [Duration; 2] = [HOUR.saturating_mul(6), HOUR.saturating_mul(24)];
+/// A shop that was just connected is read whole at first.
+const FIRST_SCAN: Duration = HOUR;
 /// How soon the end of what was asked for is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(120);
 /// What has not ended then is not waited for.
@@ -99,7 +101,7 @@ impl Sync {
         let Some(known) = known else {
             return Ok(());
         };
-        match quiet(db, connection.id, &known, now).await? {
+        match quiet(db, connection, &known, now).await? {
             Some(quiet) => self.begin_check(connection, &quiet, now).await,
             None => {
                 learning::learn(db, owner, zone, now).await?;
@@ -214,6 +216,11 @@ impl Sync {
         row.ended_at = Set(is_over.then_some(now.micros()));
         row.update(&tx).await?;
         tx.commit().await?;
+        if is_over && !found.is_any() {
+            // There was less to tell: before the next look, or that would find the same.
+            let owner = (connection.id, connection.merchant);
+            learning::learn(self.db(), owner, zone, now).await?;
+        }
         Ok(())
     }
 
@@ -273,16 +280,18 @@ fn missed_of(silence: &silences::Model) -> Missed {
 /// The least likely of the stretches that end now, if chance does not explain it.
 async fn quiet(
     db: &Db,
-    channel: ChannelId,
+    connection: &Channel,
     known: &Learned,
     now: Timestamp,
 ) -> Result<Option<Quiet>, DbErr> {
     if !known.rhythm.is_known() {
         return Ok(None);
     }
-    // A silence that has ended is over: no stretch reaches into it.
-    let floor = last_end(db.read(), channel).await?;
-    let floor = floor.unwrap_or(known.from).max(known.from);
+    let channel = connection.id;
+    // A silence that has ended is over: no stretch reaches into it. What the first scan finds, nobody could tell.
+    let floor = last_end(db.read(), channel).await?.unwrap_or(known.from);
+    let connected_at = last_connected(db.read(), connection).await?;
+    let floor = floor.max(connected_at + FIRST_SCAN);
     let last = inbox::first_and_last_arrival(db.read(), channel).await?;
     let since_last = last.map(|(_, last)| last).filter(|last| *last < now);
     let starts = LOOKS.map(|look| now - look).into_iter().chain(since_last);
@@ -336,6 +345,20 @@ async fn last_end<C: ConnectionTrait>(
     Ok(last
         .and_then(|row| row.ended_at)
         .map(Timestamp::from_micros))
+}
+
+/// When the shop was connected last: it is read whole then.
+async fn last_connected<C: ConnectionTrait>(
+    db: &C,
+    connection: &Channel,
+) -> Result<Timestamp, DbErr> {
+    let last = scans::Entity::of_channel(connection.id.0)
+        .filter(scans::Column::Source.eq(Source::Connection.as_str()))
+        .order_by_desc(scans::Column::StartedAt)
+        .one(db)
+        .await?;
+    let last = last.map(|row| Timestamp::from_micros(row.started_at));
+    Ok(last.unwrap_or(connection.connected_at))
 }
 
 /// Raises the alarm of a silence, or updates it.

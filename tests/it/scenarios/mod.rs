@@ -13,6 +13,7 @@ mod refusals;
 mod repeats;
 mod scans;
 mod shopify;
+mod silence;
 mod skus;
 mod tokens;
 mod upkeep;
