@@ -101,13 +101,11 @@ impl Sync {
         let Some(known) = known else {
             return Ok(());
         };
-        match quiet(db, connection, &known, now).await? {
-            Some(quiet) => self.begin_check(connection, &quiet, now).await,
-            None => {
-                learning::learn(db, owner, zone, now).await?;
-                Ok(())
-            }
+        if let Some(quiet) = quiet(db, connection, &known, now).await? {
+            return self.begin_check(connection, &quiet, now).await;
         }
+        learning::learn(db, owner, zone, now).await?;
+        Ok(())
     }
 
     /// Writes the silence down and enqueues what asks the shop, once.

@@ -35,6 +35,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// What was put off is done after so long.
 const STEP: Duration = Duration::from_secs(150);
+/// Twice that less than half an hour.
+const WALK: Duration = Duration::from_secs(1_500);
 /// More than any marketplace sends of a few changes.
 const MANY: usize = 100;
 
@@ -97,7 +99,7 @@ impl World {
 
     async fn hours_pass(&self, hours: u32) {
         for _ in 0..hours * 2 {
-            self.clock.advance(HOUR / 2 - 2 * STEP);
+            self.clock.advance(WALK);
             let now = self.clock.now();
             schedule::fire_due(&self.running.app.db, now).await.unwrap();
             for _ in 0..2 {
