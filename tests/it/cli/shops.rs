@@ -346,8 +346,8 @@ async fn schedules_are_paused_resumed_run_and_told_in_words() {
             .place
             .run(&["schedule", "next", "1", "full_scan"])
             .works();
-        let asked = schedule(&["run-now", "1", "full_scan"]);
-        let again = schedule(&["run-now", "1", "full_scan"]);
+        let asked = schedule(&["run-now", "1", "updated_scan"]);
+        let again = schedule(&["run-now", "1", "updated_scan"]);
         let resumed = schedule(&["resume", "1", "--all"]);
         let wrong = town
             .place
@@ -372,11 +372,9 @@ async fn schedules_are_paused_resumed_run_and_told_in_words() {
         );
         let all = resumed.as_array().unwrap();
         assert!(all.len() > 3 && all.iter().all(|one| one["enabled"] == json!(true)));
-        let full = all
-            .iter()
-            .find(|one| one["task"] == json!("full_scan"))
-            .unwrap();
-        assert_eq!(full["last"]["outcome"], json!("by_hand"));
+        let is_updated = |one: &&Value| one["task"] == json!("updated_scan");
+        let updated = all.iter().find(is_updated).unwrap();
+        assert_eq!(updated["last"]["outcome"], json!("by_hand"));
         assert!(wrong.err.contains("one, all, none"), "{}", wrong.err);
         assert_eq!((alarms, misses), (json!([]), json!([])));
     }
