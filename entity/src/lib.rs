@@ -3,11 +3,14 @@
 //! Rows are plain data; the module named in each file's first line is the only one that writes the table
 //! (`tests/it/architecture.rs` keeps that). Times are microseconds since 1970 in UTC, money is whole minor units.
 
+pub mod alarms;
 pub mod channels;
 pub mod consents;
 pub mod credentials;
 pub mod cursors;
 pub mod deliveries;
+pub mod delivery_rhythm;
+pub mod delivery_watches;
 pub mod downloads;
 pub mod events;
 pub mod job_attempts;
@@ -25,7 +28,9 @@ pub mod scan_pages;
 pub mod scans;
 pub mod schedule_fires;
 pub mod schedules;
+pub mod silences;
 pub mod skus;
 pub mod stock_pushes;
 pub mod subscriptions;
+pub mod webhook_misses;
 pub mod webhook_secrets;

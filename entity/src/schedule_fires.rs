@@ -13,6 +13,9 @@ pub struct Model {
     pub fire_at: i64,
     /// Earlier fires that this one stands for.
     pub missed: i64,
+    /// `run`, `skipped`, `dropped` or `by_hand`.
+    #[sea_orm(column_type = "Text")]
+    pub outcome: String,
     pub fired_at: i64,
 }
 

@@ -15,7 +15,17 @@ pub struct Model {
     /// Cron, in the merchant's time zone.
     #[sea_orm(column_type = "Text")]
     pub expression: String,
+    /// False while it is paused.
     pub enabled: bool,
+    pub paused_at: Option<i64>,
+    /// `skip` or `queue_one`.
+    #[sea_orm(column_type = "Text")]
+    pub overlap: String,
+    /// `one`, `all` or `none`.
+    #[sea_orm(column_type = "Text")]
+    pub catch_up: String,
+    /// It fires up to so many seconds later than its times.
+    pub jitter_secs: i64,
     /// Fires at or before this are past.
     pub last_fire_at: i64,
     pub created_at: i64,

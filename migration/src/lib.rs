@@ -12,6 +12,8 @@ mod m20261123_000004_work;
 mod m20261124_000005_consents;
 mod m20261124_000006_upkeep;
 mod m20261124_000007_told;
+mod m20261124_000011_schedules;
+mod m20261124_000012_silence;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -30,6 +32,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000005_consents::Migration),
             Box::new(m20261124_000006_upkeep::Migration),
             Box::new(m20261124_000007_told::Migration),
+            Box::new(m20261124_000011_schedules::Migration),
+            Box::new(m20261124_000012_silence::Migration),
         ]
     }
 }

@@ -7,8 +7,8 @@ use crate::domain::{MerchantId, OutletId, Timestamp};
 use chrono_tz::Tz;
 use entity::{merchants, outlets};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use thiserror::Error;
 
@@ -110,4 +110,15 @@ pub async fn outlets(db: &Db, merchant: MerchantId) -> Result<Vec<outlets::Model
         .limit(LIST_LIMIT)
         .all(db.read())
         .await
+}
+
+/// The merchant's time zone.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn zone_of<C: ConnectionTrait>(db: &C, merchant: MerchantId) -> Result<Tz, DbErr> {
+    let row = merchants::Entity::find_by_id(merchant.0).one(db).await?;
+    let name = row.map(|row| row.time_zone).unwrap_or_default();
+    // Zones are checked before they are written.
+    Ok(name.parse().unwrap_or(Tz::UTC))
 }

@@ -3,6 +3,7 @@
 //! One file per group of commands. Answers go to standard output, logs and errors to standard error. A command
 //! that fails says in one line what failed, why, and what to do; `--json` makes every answer one JSON document.
 
+mod alarms;
 mod channel;
 mod context;
 mod deliveries;
@@ -88,6 +89,8 @@ enum Command {
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
     #[command(subcommand)]
+    Alarms(alarms::AlarmsCommand),
+    #[command(subcommand)]
     Secrets(sealing::SecretsCommand),
     State(state::StateArgs),
     Config(setup::ConfigArgs),
@@ -125,6 +128,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
+        Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,
         Command::State(_) => state::run(&context()?).await,
         Command::Doctor(_) => doctor::run(&global).await,

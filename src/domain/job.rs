@@ -54,6 +54,8 @@ named!(
         CheckAuthorization = "check_authorization",
         /// Find out whether the webhook subscriptions still stand, and mend them.
         CheckSubscriptions = "check_subscriptions",
+        /// Find out whether a channel tells unusually little, and whether webhooks were missed then.
+        CheckSilence = "check_silence",
     }
 );
 

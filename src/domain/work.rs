@@ -39,6 +39,9 @@ pub enum Work {
     CheckSubscriptions {
         check_subscriptions: (),
     },
+    CheckSilence {
+        check_silence: (),
+    },
 }
 
 /// Which orders to download.
@@ -73,6 +76,7 @@ impl Work {
     pub const CHECK_SUBSCRIPTIONS: Self = Self::CheckSubscriptions {
         check_subscriptions: (),
     };
+    pub const CHECK_SILENCE: Self = Self::CheckSilence { check_silence: () };
 
     pub fn kind(&self) -> JobKind {
         match self {
@@ -85,6 +89,7 @@ impl Work {
             Self::RefreshToken { .. } => JobKind::RefreshToken,
             Self::CheckAuthorization { .. } => JobKind::CheckAuthorization,
             Self::CheckSubscriptions { .. } => JobKind::CheckSubscriptions,
+            Self::CheckSilence { .. } => JobKind::CheckSilence,
         }
     }
 
@@ -106,7 +111,8 @@ impl Work {
             Self::FetchMissed { missed } => missed.clone(),
             Self::RefreshToken { .. }
             | Self::CheckAuthorization { .. }
-            | Self::CheckSubscriptions { .. } => channel.to_string(),
+            | Self::CheckSubscriptions { .. }
+            | Self::CheckSilence { .. } => channel.to_string(),
         }
     }
 
@@ -118,7 +124,7 @@ impl Work {
             Self::PushStock { .. } => priority::PUSH,
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } => priority::DOWNLOAD,
-            Self::CheckSubscriptions { .. } => priority::UPKEEP,
+            Self::CheckSubscriptions { .. } | Self::CheckSilence { .. } => priority::UPKEEP,
             Self::RunScan { .. } => priority::SCAN,
         }
     }
@@ -193,6 +199,7 @@ mod tests {
             Work::REFRESH_TOKEN,
             Work::CHECK_AUTHORIZATION,
             Work::CHECK_SUBSCRIPTIONS,
+            Work::CHECK_SILENCE,
         ];
 
         for work in every {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use std::collections::HashMap;
 
 /// Stands among a delivery's headers, so that people can see which way it came.
-const CAME_BY: (&str, &str) = ("x-marketsink-came-by", "fetched as missed");
+pub(super) const CAME_BY: (&str, &str) = ("x-marketsink-came-by", "fetched as missed");
 
 /// What was done with fetched webhooks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

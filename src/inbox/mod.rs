@@ -10,6 +10,7 @@
 //!    no content.
 
 mod commit;
+mod counts;
 mod fetched;
 mod follow_up;
 mod old_keys;
@@ -21,6 +22,7 @@ mod self_test;
 
 pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
+pub use counts::{QUARTER, arrived_between, arrived_per_quarter, first_and_last_arrival};
 pub use fetched::{Kept, keep_fetched};
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
 pub use quarantine::{Refusals, refused_samples};

@@ -16,6 +16,7 @@
 //!
 //! Left out on purpose: what jobs do, and waking workers in other processes; those poll.
 
+mod active;
 mod claim;
 mod enqueue;
 mod finish;
@@ -23,6 +24,7 @@ mod held;
 mod inspect;
 mod janitor;
 
+pub use active::active;
 pub use claim::Claimed;
 pub use enqueue::{NewJob, cancel_waiting, enqueue, hurry};
 pub use finish::{Ended, Outcome};

@@ -24,6 +24,10 @@ use thiserror::Error;
 pub const LONGEST: usize = 200;
 /// Longest stretch of local time that a zone ever skipped: Samoa left out a day.
 const LONGEST_GAP_MINUTES: usize = 25 * 60;
+/// Fires that are looked at to see how far apart they are.
+const LOOKED_AT: usize = 25;
+/// Further apart makes no difference.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// What is wrong with an expression, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -120,6 +124,29 @@ impl Expression {
             .zip(next.chain(wrapped))
             .map(|(one, other)| other - one);
         Duration::from_secs(gaps.min().unwrap_or(60).into())
+    }
+
+    /// The shortest time between a few fires in a row, on clocks that nobody changes. A week for what fires once.
+    pub fn usual_interval(&self) -> Duration {
+        let mut at = NaiveDateTime::default();
+        let mut shortest = LONGEST_INTERVAL;
+        for n in 0..LOOKED_AT {
+            let Some(next) = self.local_after(at) else {
+                break;
+            };
+            let gap = (next - at).to_std().unwrap_or_default();
+            // Before the first there is none: what lies between it and the start says nothing.
+            if n > 0 {
+                shortest = shortest.min(gap);
+            }
+            at = next;
+        }
+        shortest
+    }
+
+    /// Whether it names this local time.
+    pub(super) fn is_local_time(&self, local: NaiveDateTime) -> bool {
+        self.local_after(local - TimeDelta::seconds(1)) == Some(local)
     }
 
     /// How much local time will be repeated, when `clock` is in the first pass of it: wildcard hours that

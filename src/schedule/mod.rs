@@ -2,18 +2,28 @@
 //!
 //! Every channel has one schedule per [`Task`], in the merchant's time zone. Firing enqueues the task's
 //! work in the same transaction that marks the fire, so that a crash loses neither and repeats neither.
+//! Each schedule says what happens when its last run is not over ([`Overlap`]), when nothing ran for a while
+//! ([`CatchUp`]), and how far channels with the same time are spread (jitter).
 //!
-//! Owns the tables `schedules` and `schedule_fires`. Schedules of channels that are not active rest, and do
-//! not catch up more than one fire when the channel is active again. Only a locked channel has the one that asks
-//! whether it must stay so.
+//! Owns the tables `schedules` and `schedule_fires`. Schedules of channels that are not active rest, and what a
+//! locked channel's schedules would have fired before it was locked is not made up for. Only a locked channel has
+//! the one that asks whether it must stay so.
 
 mod expression;
+mod fire;
+mod policy;
 mod store;
 mod tick;
+mod words;
 
 pub use expression::{Expression, ExpressionError};
-pub use store::{Fired, Schedule, ScheduleError, defaults_for, fire_due, list, set};
+pub use fire::{Fired, fire_due, last_fires, run_now};
+pub use policy::{
+    CatchUp, GRACE, LONGEST_JITTER, MOST_CAUGHT_UP, Outcome, Overlap, delay, usual_jitter,
+};
+pub use store::{Changes, Schedule, ScheduleError, change, defaults_for, list, set};
 pub use tick::{Entry, Fire, due_fires};
+pub use words::{change_of_clocks, in_words, span_in_words};
 
 use crate::domain::{ChannelId, Download, ScanKind, ScanMethod, Work, job::named};
 use crate::marketplaces::{Abilities, Limits, Subscribing};
@@ -39,6 +49,8 @@ named!(
         SubscriptionCheck = "subscription_check",
         /// Ask the shop of a locked channel whether it lets us in again, and unlock it then.
         AuthorizationCheck = "authorization_check",
+        /// Look whether the channel tells unusually little, and whether webhooks were missed then.
+        SilenceCheck = "silence_check",
     }
 );
 
@@ -67,6 +79,7 @@ impl Task {
             Self::TokenRefresh => Work::REFRESH_TOKEN,
             Self::SubscriptionCheck => Work::CHECK_SUBSCRIPTIONS,
             Self::AuthorizationCheck => Work::CHECK_AUTHORIZATION,
+            Self::SilenceCheck => Work::CHECK_SILENCE,
         }
     }
 
@@ -80,7 +93,7 @@ impl Task {
         match self {
             Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
             Self::OrderDownload => abilities.orders,
-            Self::AuthorizationCheck => abilities.orders || abilities.products,
+            Self::AuthorizationCheck | Self::SilenceCheck => abilities.orders || abilities.products,
             Self::Missed | Self::TokenRefresh | Self::SubscriptionCheck => true,
         }
     }
@@ -98,7 +111,7 @@ impl Task {
             Self::UpdatedScan if !limits.pushes_product_edits => {
                 format!("{}-59/5 * * * *", spread(5))
             }
-            Self::UpdatedScan => format!("{}-59/15 * * * *", spread(15)),
+            Self::UpdatedScan | Self::SilenceCheck => format!("{}-59/15 * * * *", spread(15)),
             Self::Missed if !limits.keeps_missed => return None,
             Self::TokenRefresh if !limits.tokens_expire => return None,
             // Tokens that live for an hour are renewed after half of it; a look costs one row.

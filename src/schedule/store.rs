@@ -1,35 +1,26 @@
-//! Schedules in the database, and firing them.
+//! Schedules in the database: the ones that channels begin with, and what merchants make of them.
 
-use super::{Entry, Expression, ExpressionError, Fire, Task, due_fires};
+use super::{
+    CatchUp, Expression, ExpressionError, LONGEST_JITTER, Overlap, Task, delay, usual_jitter,
+};
 use crate::db::{Db, Tx};
-use crate::domain::{ChannelId, MerchantId, Source, Timestamp};
+use crate::domain::{ChannelId, MerchantId, Timestamp};
 use crate::marketplaces::{Abilities, Limits};
-use crate::queue::{NewJob, enqueue};
 use chrono_tz::Tz;
-use entity::{channels, merchants, schedule_fires, schedules};
+use entity::{channels, merchants, schedules};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, TryInsertResult,
+    ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     sea_query::OnConflict,
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Schedules may not fire more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
-/// How long fires are kept.
-const KEEP_FIRES: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// Fires per transaction: others want to write too.
-const FIRES: usize = 100;
-/// The channel states in which schedules fire; `channels` writes them.
-const ACTIVE: &str = "active";
-const LOCKED: &str = "locked";
 
-/// Why a schedule cannot be set.
+/// Why a schedule cannot be set, or run.
 #[derive(Debug, Error)]
 pub enum ScheduleError {
     #[error(transparent)]
@@ -38,10 +29,28 @@ pub enum ScheduleError {
         "`{0}` would fire more often than every ten seconds; give fewer seconds, or five fields"
     )]
     TooOften(String),
+    #[error(
+        "a jitter of {} seconds is too long; at most {} are allowed",
+        .0.as_secs(),
+        LONGEST_JITTER.as_secs()
+    )]
+    TooWide(Duration),
     #[error("merchant {merchant} has no channel {channel}")]
     UnknownChannel {
         merchant: MerchantId,
         channel: ChannelId,
+    },
+    #[error(
+        "{task} has no schedule on channel {channel}; give it one with `marketsink schedule set {channel} {task} \
+         EXPRESSION`"
+    )]
+    NotScheduled { channel: ChannelId, task: Task },
+    #[error("channel {channel} is {state}, and {task} works only while it is {works_in}")]
+    Resting {
+        channel: ChannelId,
+        task: Task,
+        state: String,
+        works_in: &'static str,
     },
     #[error(transparent)]
     Database(#[from] DbErr),
@@ -50,33 +59,67 @@ pub enum ScheduleError {
 /// What runs when, on a channel.
 #[derive(Debug, Clone)]
 pub struct Schedule {
+    /// The row.
+    pub id: i64,
     pub channel: ChannelId,
     pub task: Task,
     pub expression: Expression,
     /// The merchant's.
     pub zone: Tz,
+    /// False while it is paused.
     pub enabled: bool,
-    /// Fires at or before this are past.
+    /// Since when it is paused; not known of those that were paused before that was kept.
+    pub paused_at: Option<Timestamp>,
+    /// Times of the schedule at or before this are past.
     pub last_fire_at: Timestamp,
+    pub overlap: Overlap,
+    pub catch_up: CatchUp,
+    /// It fires up to so much later than its times.
+    pub jitter: Duration,
 }
 
 impl Schedule {
-    /// When it fires next, if its channel is active; `None` while it is switched off.
+    /// How much later than its times it fires, within its jitter; the same each time.
+    pub fn delay(&self) -> Duration {
+        delay(self.channel, self.task, self.jitter)
+    }
+
+    /// When it fires next, if its channel is active; `None` while it is paused.
     pub fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let next = || self.expression.next_after(now, self.zone);
-        self.enabled.then(next).flatten()
+        self.next_fires(now, 1).first().map(|(_, fires)| *fires)
+    }
+
+    /// The next times of the schedule, each with when it fires; none while it is paused.
+    pub fn next_fires(&self, now: Timestamp, n: usize) -> Vec<(Timestamp, Timestamp)> {
+        if !self.enabled {
+            return Vec::new();
+        }
+        let delay = self.delay();
+        // After a change of clocks the last fire may be in the future; then it does not count.
+        let last = Some(self.last_fire_at).filter(|last| *last <= now);
+        let mut at = (now - delay).max(last.unwrap_or(Timestamp::EPOCH));
+        let mut found = Vec::with_capacity(n);
+        while found.len() < n {
+            let Some(next) = self.expression.next_after(at, self.zone) else {
+                break;
+            };
+            found.push((next, next + delay));
+            at = next;
+        }
+        found
     }
 }
 
-/// A schedule has fired: its work is enqueued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fired {
-    pub merchant: MerchantId,
-    pub channel: ChannelId,
-    pub task: Task,
-    pub fire_at: Timestamp,
-    /// Earlier fires that nobody served and that this one stands for.
-    pub missed: i64,
+/// What is to change about a schedule; `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    pub expression: Option<String>,
+    /// False pauses it.
+    pub enabled: Option<bool>,
+    pub overlap: Option<Overlap>,
+    pub catch_up: Option<CatchUp>,
+    /// With a new expression and no jitter, the jitter becomes the usual one of that expression.
+    pub jitter: Option<Duration>,
 }
 
 /// Gives a newly connected channel its schedules, for what its shop can be asked. Those it has already, from an
@@ -94,8 +137,8 @@ pub async fn defaults_for(
 ) -> Result<(), DbErr> {
     let of_use = Task::ALL.iter().filter(|task| task.is_of_use(abilities));
     let rows = of_use.filter_map(|task| {
-        let expression = task.default_expression(channel, limits)?;
-        Some(row(merchant, channel, *task, expression, true, now))
+        let expression = task.default_expression(channel, limits)?.parse().ok()?;
+        Some(row(merchant, channel, *task, &expression, now))
     });
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
@@ -115,8 +158,7 @@ fn row(
     merchant: MerchantId,
     channel: ChannelId,
     task: Task,
-    expression: String,
-    enabled: bool,
+    expression: &Expression,
     now: Timestamp,
 ) -> schedules::ActiveModel {
     schedules::ActiveModel {
@@ -124,11 +166,19 @@ fn row(
         merchant_id: Set(merchant.0),
         channel_id: Set(channel.0),
         task: Set(task.to_string()),
-        expression: Set(expression),
-        enabled: Set(enabled),
+        expression: Set(expression.to_string()),
+        enabled: Set(true),
+        paused_at: Set(None),
+        overlap: Set(Overlap::of(task).to_string()),
+        catch_up: Set(CatchUp::One.to_string()),
+        jitter_secs: Set(seconds(usual_jitter(expression))),
         last_fire_at: Set(now.micros()),
         created_at: Set(now.micros()),
     }
+}
+
+fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The schedules of a merchant, by channel and task.
@@ -155,7 +205,7 @@ pub async fn list(db: &Db, merchant: MerchantId) -> Result<Vec<Schedule>, DbErr>
 /// again, counts from `now`: what it would have fired before is not made up for.
 ///
 /// # Errors
-/// When the expression is refused, the channel is not the merchant's, or the database refuses.
+/// As [`change`].
 pub async fn set(
     tx: &Tx,
     merchant: MerchantId,
@@ -165,148 +215,140 @@ pub async fn set(
     enabled: bool,
     now: Timestamp,
 ) -> Result<(), ScheduleError> {
+    let changes = Changes {
+        expression: Some(expression.to_owned()),
+        enabled: Some(enabled),
+        ..Changes::default()
+    };
+    change(tx, (merchant, channel), task, &changes, now).await
+}
+
+/// Changes a schedule, or makes one when there is an expression. A new time, and one that is no longer paused,
+/// counts from `now`: what it would have fired before is not made up for.
+///
+/// # Errors
+/// When the expression or the jitter is refused, the channel is not the merchant's, there is neither a schedule
+/// nor an expression, or the database refuses.
+pub async fn change(
+    tx: &Tx,
+    (merchant, channel): (MerchantId, ChannelId),
+    task: Task,
+    changes: &Changes,
+    now: Timestamp,
+) -> Result<(), ScheduleError> {
+    let expression = changes.expression.as_deref().map(allowed).transpose()?;
+    if let Some(jitter) = changes.jitter.filter(|jitter| *jitter > LONGEST_JITTER) {
+        return Err(ScheduleError::TooWide(jitter));
+    }
+    let (_, before) = find(tx, merchant, channel, task).await?;
+    match (before, expression) {
+        (None, None) => return Err(ScheduleError::NotScheduled { channel, task }),
+        (None, Some(expression)) => {
+            let mut row = row(merchant, channel, task, &expression, now);
+            apply(&mut row, changes, now);
+            row.insert(tx).await?;
+        }
+        (Some(before), expression) => {
+            if let Some(row) = changed(before, expression.as_ref(), changes, now) {
+                row.update(tx).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn allowed(expression: &str) -> Result<Expression, ScheduleError> {
     let expression: Expression = expression.parse()?;
     if expression.shortest_interval() < SHORTEST_INTERVAL {
         return Err(ScheduleError::TooOften(expression.to_string()));
     }
+    Ok(expression)
+}
+
+/// The channel, and its schedule for this task if it has one.
+pub(super) async fn find(
+    tx: &Tx,
+    merchant: MerchantId,
+    channel: ChannelId,
+    task: Task,
+) -> Result<(channels::Model, Option<schedules::Model>), ScheduleError> {
     let owned = channels::Entity::of_merchant(merchant.0)
         .filter(channels::Column::Id.eq(channel.0))
         .one(tx)
         .await?;
-    if owned.is_none() {
-        return Err(ScheduleError::UnknownChannel { merchant, channel });
-    }
-    let before = schedules::Entity::of_channel(channel.0)
+    let owned = owned.ok_or(ScheduleError::UnknownChannel { merchant, channel })?;
+    let row = schedules::Entity::of_channel(channel.0)
         .filter(schedules::Column::Task.eq(task.as_str()))
         .one(tx)
         .await?;
-    let expression = expression.to_string();
-    match before {
-        None => {
-            let row = row(merchant, channel, task, expression, enabled, now);
-            row.insert(tx).await?;
-        }
-        Some(before) => change(tx, before, expression, enabled, now).await?,
-    }
-    Ok(())
+    Ok((owned, row))
 }
 
-async fn change(
-    tx: &Tx,
+/// The row as it becomes; `None` when nothing differs.
+fn changed(
     before: schedules::Model,
-    expression: String,
-    enabled: bool,
+    expression: Option<&Expression>,
+    changes: &Changes,
     now: Timestamp,
-) -> Result<(), DbErr> {
-    if before.expression == expression && before.enabled == enabled {
-        return Ok(());
+) -> Option<schedules::ActiveModel> {
+    let expression = expression.filter(|one| one.to_string() != before.expression);
+    let is_switched = changes.enabled.is_some_and(|on| on != before.enabled);
+    let mut row = before.clone().into_active_model();
+    if let Some(expression) = expression {
+        row.expression = Set(expression.to_string());
+        row.jitter_secs = Set(seconds(usual_jitter(expression)));
     }
-    let counts_from = before.last_fire_at.max(now.micros());
-    let mut row = before.into_active_model();
-    row.expression = Set(expression);
-    row.enabled = Set(enabled);
-    row.last_fire_at = Set(counts_from);
-    row.update(tx).await?;
-    Ok(())
-}
-
-/// Fires what is due, each schedule and time once, and enqueues its work; call [`crate::queue::Queue::wake`]
-/// when it fired anything. Any number of processes may call it at once.
-///
-/// # Errors
-/// When the database refuses; what has not fired fires at the next call.
-pub async fn fire_due(db: &Db, now: Timestamp) -> Result<Vec<Fired>, DbErr> {
-    let schedules = active_schedules(db).await?;
-    let entries: Vec<_> = schedules
-        .iter()
-        .map(|(id, (owner, schedule))| Entry {
-            id: *id,
-            expression: schedule.expression.clone(),
-            zone: schedule.zone,
-            last_fire_at: schedule.last_fire_at.max(owner.since),
-        })
-        .collect();
-    let mut fired = Vec::new();
-    for fires in due_fires(&entries, now).chunks(FIRES) {
-        let tx = db.write_tx().await?;
-        let mut jobs = Vec::with_capacity(fires.len());
-        for fire in fires {
-            let (owner, schedule) = &schedules[&fire.schedule];
-            if mark(&tx, owner.merchant, schedule, fire, now).await? {
-                jobs.push(job(owner, schedule));
-                fired.push(happened(owner.merchant, schedule, fire));
-            }
-        }
-        enqueue(&tx, &jobs, now).await?;
-        tx.commit().await?;
+    apply(&mut row, changes, now);
+    if !is_switched {
+        row.paused_at = Set(before.paused_at);
     }
-    Ok(fired)
+    if expression.is_some() || is_switched {
+        row.last_fire_at = Set(before.last_fire_at.max(now.micros()));
+    }
+    let is_same = row.expression.as_ref() == &before.expression
+        && *row.enabled.as_ref() == before.enabled
+        && row.overlap.as_ref() == &before.overlap
+        && row.catch_up.as_ref() == &before.catch_up
+        && *row.jitter_secs.as_ref() == before.jitter_secs;
+    (!is_same).then_some(row)
 }
 
-/// Whose schedule it is.
-#[derive(Clone)]
-struct Owner {
-    merchant: MerchantId,
-    marketplace: String,
-    is_locked: bool,
-    /// What a locked channel would have fired before it was locked is not made up for.
-    since: Timestamp,
-}
-
-/// Enabled schedules that fire in the state of their channel, by row; all processes go through them in the same
-/// order.
-async fn active_schedules(db: &Db) -> Result<BTreeMap<i64, (Owner, Schedule)>, DbErr> {
-    let active: Vec<channels::Model> = channels::Entity::find()
-        .filter(channels::Column::State.is_in([ACTIVE, LOCKED]))
-        .all(db.read())
-        .await?;
-    let owner = |channel: channels::Model| {
-        let is_locked = channel.state == LOCKED;
-        let locked_at = is_locked.then(|| Timestamp::from_micros(channel.updated_at));
-        Owner {
-            merchant: MerchantId(channel.merchant_id),
-            marketplace: channel.marketplace,
-            is_locked,
-            since: locked_at.unwrap_or(Timestamp::EPOCH),
-        }
-    };
-    let active: HashMap<i64, Owner> = active
-        .into_iter()
-        .map(|channel| (channel.id, owner(channel)))
-        .collect();
-    let zones: HashMap<i64, String> = merchants::Entity::find()
-        .all(db.read())
-        .await?
-        .into_iter()
-        .map(|merchant| (merchant.id, merchant.time_zone))
-        .collect();
-    let rows = schedules::Entity::find()
-        .filter(schedules::Column::Enabled.eq(true))
-        .all(db.read())
-        .await?;
-    Ok(rows
-        .iter()
-        .filter_map(|row| {
-            let owner = active.get(&row.channel_id)?;
-            let schedule = understood(row, zones.get(&owner.merchant.0)?)?;
-            let fires = schedule.task.is_for_locked() == owner.is_locked;
-            fires.then(|| (row.id, (owner.clone(), schedule)))
-        })
-        .collect())
+fn apply(row: &mut schedules::ActiveModel, changes: &Changes, now: Timestamp) {
+    if let Some(enabled) = changes.enabled {
+        row.enabled = Set(enabled);
+        row.paused_at = Set((!enabled).then_some(now.micros()));
+    }
+    if let Some(overlap) = changes.overlap {
+        row.overlap = Set(overlap.to_string());
+    }
+    if let Some(catch_up) = changes.catch_up {
+        row.catch_up = Set(catch_up.to_string());
+    }
+    if let Some(jitter) = changes.jitter {
+        row.jitter_secs = Set(seconds(jitter));
+    }
 }
 
 /// Rows are checked before they are written; one that is not understood was changed by other hands.
-fn understood(row: &schedules::Model, zone: &str) -> Option<Schedule> {
+pub(super) fn understood(row: &schedules::Model, zone: &str) -> Option<Schedule> {
     let schedule = || -> Result<Schedule, String> {
+        let unknown = |what: &str, text: &str| format!("no {what} `{text}`");
         Ok(Schedule {
+            id: row.id,
             channel: ChannelId(row.channel_id),
-            task: Task::parse(&row.task).ok_or_else(|| format!("no task `{}`", row.task))?,
+            task: Task::parse(&row.task).ok_or_else(|| unknown("task", &row.task))?,
             expression: row.expression.parse().map_err(|e| format!("{e}"))?,
             zone: zone
                 .parse()
                 .map_err(|_| format!("no time zone `{zone}`; set an IANA name"))?,
             enabled: row.enabled,
+            paused_at: row.paused_at.map(Timestamp::from_micros),
             last_fire_at: Timestamp::from_micros(row.last_fire_at),
+            overlap: Overlap::parse(&row.overlap)
+                .ok_or_else(|| unknown("overlap policy", &row.overlap))?,
+            catch_up: CatchUp::parse(&row.catch_up)
+                .ok_or_else(|| unknown("catch-up policy", &row.catch_up))?,
+            jitter: Duration::from_secs(row.jitter_secs.try_into().unwrap_or(0)),
         })
     };
     schedule()
@@ -319,78 +361,4 @@ fn understood(row: &schedules::Model, zone: &str) -> Option<Schedule> {
             );
         })
         .ok()
-}
-
-/// Marks a fire; false when another process did, or when the schedule was changed meanwhile.
-async fn mark(
-    tx: &Tx,
-    merchant: MerchantId,
-    schedule: &Schedule,
-    fire: &Fire,
-    now: Timestamp,
-) -> Result<bool, DbErr> {
-    // Compared with what was read: whoever moved it first has fired, or set another time.
-    let moved = schedules::Entity::update_many()
-        .col_expr(schedules::Column::LastFireAt, fire.fire_at.micros().into())
-        .filter(schedules::Column::Id.eq(fire.schedule))
-        .filter(schedules::Column::LastFireAt.eq(schedule.last_fire_at.micros()))
-        .filter(schedules::Column::Enabled.eq(true))
-        .exec(tx)
-        .await?;
-    if moved.rows_affected == 0 || !write_down(tx, merchant, fire, now).await? {
-        return Ok(false);
-    }
-    schedule_fires::Entity::delete_many()
-        .filter(schedule_fires::Column::ScheduleId.eq(fire.schedule))
-        .filter(schedule_fires::Column::FireAt.lt((now - KEEP_FIRES).micros()))
-        .exec(tx)
-        .await?;
-    Ok(true)
-}
-
-/// The row that is unique per schedule and time; false when it is there already.
-async fn write_down(
-    tx: &Tx,
-    merchant: MerchantId,
-    fire: &Fire,
-    now: Timestamp,
-) -> Result<bool, DbErr> {
-    let row = schedule_fires::ActiveModel {
-        id: NotSet,
-        merchant_id: Set(merchant.0),
-        schedule_id: Set(fire.schedule),
-        fire_at: Set(fire.fire_at.micros()),
-        missed: Set(fire.missed),
-        fired_at: Set(now.micros()),
-    };
-    let columns = [
-        schedule_fires::Column::ScheduleId,
-        schedule_fires::Column::FireAt,
-    ];
-    let inserted = schedule_fires::Entity::insert_many([row])
-        .on_conflict(OnConflict::columns(columns).do_nothing().to_owned())
-        .try_insert()
-        .exec_without_returning(tx)
-        .await?;
-    Ok(matches!(inserted, TryInsertResult::Inserted(n) if n > 0))
-}
-
-fn job(owner: &Owner, schedule: &Schedule) -> NewJob {
-    NewJob {
-        merchant: owner.merchant,
-        channel: schedule.channel,
-        work: schedule.task.work(&owner.marketplace),
-        source: Source::Schedule,
-        run_at: None,
-    }
-}
-
-fn happened(merchant: MerchantId, schedule: &Schedule, fire: &Fire) -> Fired {
-    Fired {
-        merchant,
-        channel: schedule.channel,
-        task: schedule.task,
-        fire_at: fire.fire_at,
-        missed: fire.missed,
-    }
 }

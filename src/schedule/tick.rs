@@ -1,9 +1,9 @@
 //! Which schedules are due. Pure: schedules, their last fires and the time go in, fires come out.
 //!
-//! Fires that were missed, because nothing ran, collapse into the latest of them: whoever was away for a
-//! day wants one scan and not ninety-six.
+//! Fires that were missed, because nothing ran, collapse into the latest of them unless the merchant says
+//! otherwise: whoever was away for a day wants one scan and not ninety-six.
 
-use super::Expression;
+use super::{CatchUp, Expression, GRACE, MOST_CAUGHT_UP};
 use crate::domain::Timestamp;
 use chrono_tz::Tz;
 use std::time::Duration;
@@ -20,8 +20,11 @@ pub struct Entry {
     pub id: i64,
     pub expression: Expression,
     pub zone: Tz,
-    /// Fires at or before this are past.
+    /// Times of the schedule at or before this are past.
     pub last_fire_at: Timestamp,
+    /// How much later than its times it fires.
+    pub delay: Duration,
+    pub catch_up: CatchUp,
 }
 
 /// A schedule is due.
@@ -29,10 +32,13 @@ pub struct Entry {
 pub struct Fire {
     /// The row of its schedule.
     pub schedule: i64,
-    /// The latest time it was due.
+    /// The time of the schedule, before its delay: the latest it was due, or with [`CatchUp::All`] the oldest that
+    /// is made up for.
     pub fire_at: Timestamp,
-    /// Earlier times that nobody served; 1 000 means at least so many.
+    /// Earlier times that nobody served and that nobody will; 1 000 means at least so many.
     pub missed: i64,
+    /// Nobody was there when it was due.
+    pub is_late: bool,
 }
 
 /// The schedules that are due at `now`, each once, in the order of `entries`.
@@ -44,8 +50,13 @@ pub fn due_fires(entries: &[Entry], now: Timestamp) -> Vec<Fire> {
 }
 
 fn due_fire(entry: &Entry, now: Timestamp) -> Option<Fire> {
+    // All below is in times of the schedule.
+    let now = now - entry.delay;
     let first = next(entry, entry.last_fire_at, now)?;
-    let fire_at = latest(entry, first, now);
+    let fire_at = match entry.catch_up {
+        CatchUp::One | CatchUp::None => latest(entry, first, now, 1),
+        CatchUp::All => latest(entry, first, now, MOST_CAUGHT_UP),
+    };
     let mut missed = 0;
     let mut at = first;
     while at < fire_at && missed < MOST_MISSED {
@@ -56,6 +67,7 @@ fn due_fire(entry: &Entry, now: Timestamp) -> Option<Fire> {
         schedule: entry.id,
         fire_at,
         missed,
+        is_late: now.since(fire_at) > GRACE,
     })
 }
 
@@ -65,22 +77,27 @@ fn next(entry: &Entry, after: Timestamp, now: Timestamp) -> Option<Timestamp> {
     (at <= now).then_some(at)
 }
 
-/// The last fire up to `now`, of which `first` is the first. Looks back twice as far each time, so that a
-/// year of minutes is not walked through.
-fn latest(entry: &Entry, first: Timestamp, now: Timestamp) -> Timestamp {
+/// The first of the last `n` fires up to `now`; before `first` there is none. Looks back twice as far each time,
+/// so that a year of minutes is not walked through.
+fn latest(entry: &Entry, first: Timestamp, now: Timestamp, n: usize) -> Timestamp {
     let mut look = FIRST_LOOK;
     while now - look > first {
-        if let Some(at) = next(entry, now - look, now) {
-            return last_from(entry, at, now);
+        let found = after(entry, now - look, now);
+        if found.len() >= n {
+            return found[found.len() - n];
         }
         look = look.saturating_mul(2);
     }
-    last_from(entry, first, now)
+    let mut found = vec![first];
+    found.extend(after(entry, first, now));
+    found[found.len().saturating_sub(n)]
 }
 
-fn last_from(entry: &Entry, mut at: Timestamp, now: Timestamp) -> Timestamp {
+fn after(entry: &Entry, mut at: Timestamp, now: Timestamp) -> Vec<Timestamp> {
+    let mut found = Vec::new();
     while let Some(following) = next(entry, at, now) {
         at = following;
+        found.push(at);
     }
-    at
+    found
 }

@@ -1,6 +1,7 @@
 //! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
 //!
-//! Owns the tables `scans`, `scan_pages`, `downloads` and `cursors`. Every function reads the present, makes
+//! Owns the tables `scans`, `scan_pages`, `downloads`, `cursors`, `delivery_watches`, `delivery_rhythm`, `silences`,
+//! `alarms` and `webhook_misses`. Every function reads the present, makes
 //! its calls outside any transaction, and writes what it learned in one; run twice, it does no harm.
 
 mod access;
@@ -21,6 +22,7 @@ mod push;
 mod queries;
 mod renewals;
 mod scan;
+mod silence;
 mod tokens;
 mod upkeep;
 
@@ -33,6 +35,10 @@ pub use examine::{Answers, Clocks, Examination};
 pub use pace::Lane;
 pub use queries::{downloads, last_scans, order_sources, scan, scans};
 pub use scan::ScanRequest;
+pub use silence::{
+    FEWEST_DELIVERIES, Learned, MissedOfDay, SHORTEST_HISTORY, UNUSUAL, alarms, learned,
+    open_silence, webhook_misses,
+};
 pub use upkeep::{Disconnected, RotatedSecret};
 
 use tokens::STORING;

@@ -52,6 +52,7 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
         }
         Work::CheckAuthorization { .. } => one(sync, sync.check_authorization(channel).await),
         Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
+        Work::CheckSilence { .. } => one(sync, sync.check_silence(channel).await),
     }
 }
 

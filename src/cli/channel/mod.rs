@@ -29,6 +29,7 @@ use needs::NeedsArgs;
 use rotate::RotateArgs;
 use serde_json::{Value, json};
 use show::ShowArgs;
+pub(super) use show::silence_in_words;
 use std::process::ExitCode;
 use test::TestArgs;
 

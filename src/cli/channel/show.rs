@@ -1,9 +1,11 @@
 //! `channel show`: everything there is to know about one channel.
 
 use super::{calendar::Line, channel_json, platform};
+use crate::accounts;
 use crate::catalog;
 use crate::channels::{self, Channel, Standing};
 use crate::cli::{
+    alarms::{WeekOfMisses, expected},
     context::{Context, Session},
     output::{at, at_or_dash, dash, or_dash, say, say_json, yes_no},
 };
@@ -12,6 +14,7 @@ use crate::inbox;
 use crate::marketplaces::{Subscribing, SubscriptionState};
 use crate::sync;
 use clap::Args;
+use entity::silences;
 use serde_json::json;
 
 /// Shows one channel: state, settings, webhook address, what was heard and scanned last
@@ -41,6 +44,10 @@ pub(super) async fn show(context: &Context, args: &ShowArgs) -> anyhow::Result<(
         shown["listings"] = json!(facts.listings);
         shown["unlinked"] = json!(facts.unlinked);
         shown["last_scans"] = json!(facts.scans);
+        shown["usual_deliveries"] = json!(facts.usual);
+        shown["silence"] = json!(facts.silence.as_ref().map(silence_json));
+        shown["misses_7_days"] =
+            json!({"orders": facts.misses.orders, "missed": facts.misses.missed});
         shown["calendar"] = facts.calendar.as_json(&channel);
         say_json(&shown)?;
     } else {
@@ -61,6 +68,10 @@ struct Facts {
     /// Kind and time.
     scans: Vec<(String, String)>,
     calendar: Line,
+    /// How many deliveries are usual, in words.
+    usual: String,
+    silence: Option<silences::Model>,
+    misses: WeekOfMisses,
 }
 
 impl Facts {
@@ -72,7 +83,13 @@ impl Facts {
         let ended = |scan: entity::scans::Model| (scan.kind, at_or_dash(scan.finished_at));
         let dates = channels::calendar(db, connection.merchant).await?;
         let dates = dates.get(&connection.id).copied();
+        let zone = accounts::zone_of(db.read(), connection.merchant).await?;
+        let learned = sync::learned(db.read(), connection.id, zone).await?;
+        let now = session.now();
         Ok(Self {
+            usual: learned.map_or_else(dash, |learned| learned.in_words(now)),
+            silence: sync::open_silence(db.read(), connection.id).await?,
+            misses: WeekOfMisses::of(db, channel.merchant, channel.id, now).await?,
             calendar: Line::of(&connection, dates, session.now()),
             webhook_url: session.app.sync.webhook_url(&connection),
             last_delivery_at: inbox::last_delivery_at(db, connection.id).await?,
@@ -137,6 +154,12 @@ impl Facts {
                     .map_or_else(dash, |at| format!("accepted until {at}")),
             ),
             ("last delivery", or_dash(self.last_delivery_at)),
+            ("usual", self.usual.clone()),
+            (
+                "silence",
+                self.silence.as_ref().map_or_else(dash, silence_in_words),
+            ),
+            ("webhooks missed", self.misses.in_words()),
             (
                 "last scans",
                 if scans.is_empty() {
@@ -157,6 +180,30 @@ impl Facts {
             say(format!("{name:16}  {value}"));
         }
     }
+}
+
+/// `since 2026-11-23T02:20:00Z: 0 deliveries, 8.1 expected; nothing missed`.
+pub(in crate::cli) fn silence_in_words(silence: &silences::Model) -> String {
+    format!(
+        "since {}: {} deliveries, {} expected; {}",
+        at(silence.since),
+        silence.seen,
+        expected(silence.expected_milli),
+        silence.state.replace('_', " ")
+    )
+}
+
+fn silence_json(silence: &silences::Model) -> serde_json::Value {
+    json!({
+        "since": at(silence.since),
+        "noticed_at": at(silence.noticed_at),
+        "expected": silence.expected_milli as f64 / 1_000.0,
+        "seen": silence.seen,
+        "state": silence.state,
+        "missed_orders": silence.missed_orders,
+        "missed_changes": silence.missed_changes,
+        "missed_products": silence.missed_products,
+    })
 }
 
 /// Those that stand in a number, the others by name.

@@ -71,6 +71,8 @@ pub async fn examine(
         if channel.is_active() {
             findings.extend(upkeep::subscriptions(db, channel).await?);
             findings.extend(upkeep::old_key(db, channel, now).await?);
+            findings.extend(upkeep::silence(db, channel).await?);
+            findings.extend(upkeep::misses(db, channel, now).await?);
         }
     }
     Ok(())

@@ -2,12 +2,17 @@
 
 use crate::app;
 use crate::channels::{self, Channel};
-use crate::cli::{channel::mending, finding::Finding};
+use crate::cli::{
+    alarms::WeekOfMisses,
+    channel::{mending, silence_in_words},
+    finding::Finding,
+};
 use crate::config::Settings;
 use crate::db::Db;
 use crate::domain::Timestamp;
 use crate::inbox;
 use crate::marketplaces::SubscriptionState;
+use crate::sync;
 use sea_orm::DbErr;
 use std::time::Duration;
 
@@ -15,6 +20,11 @@ use std::time::Duration;
 const RECENT: Duration = Duration::from_secs(86_400);
 /// An overlap that ends within this time is about to end.
 const SOON: Duration = Duration::from_secs(86_400);
+
+/// Above this share of missed orders, in percent, webhooks are not to be relied on.
+const MANY_MISSED: f64 = 5.0;
+/// Of so few orders a share says nothing.
+const FEW_ORDERS: i64 = 20;
 
 /// Key files that others than their owner may read.
 pub fn key_files(settings: &Settings) -> Vec<Finding> {
@@ -76,4 +86,38 @@ pub async fn old_key(db: &Db, channel: &Channel, now: Timestamp) -> Result<Optio
         _ => return Ok(None),
     };
     Ok(Some(Finding::warn(check, found, to_do)))
+}
+
+/// A channel that tells unusually little, and what was missed meanwhile.
+pub async fn silence(db: &Db, channel: &Channel) -> Result<Option<Finding>, DbErr> {
+    let Some(silence) = sync::open_silence(db.read(), channel.id).await? else {
+        return Ok(None);
+    };
+    let check = format!("silence of channel {}", channel.id);
+    let words = silence_in_words(&silence);
+    Ok(Some(if silence.state == "missed" {
+        let to_do = format!(
+            "{}; what was missed: marketsink alarms list",
+            mending(channel)
+        );
+        Finding::warn(check, words, to_do)
+    } else {
+        Finding::ok(check, words)
+    }))
+}
+
+/// Orders of the last week that no webhook named.
+pub async fn misses(db: &Db, channel: &Channel, now: Timestamp) -> Result<Option<Finding>, DbErr> {
+    let week = WeekOfMisses::of(db, channel.merchant, channel.id, now).await?;
+    if week.orders == 0 {
+        return Ok(None);
+    }
+    let check = format!("missed webhooks of channel {}", channel.id);
+    Ok(Some(
+        if week.orders >= FEW_ORDERS && week.percent() > MANY_MISSED {
+            Finding::warn(check, week.in_words(), mending(channel))
+        } else {
+            Finding::ok(check, week.in_words())
+        },
+    ))
 }

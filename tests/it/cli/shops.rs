@@ -320,6 +320,67 @@ async fn settings_and_schedules_are_changed_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn schedules_are_paused_resumed_run_and_told_in_words() {
+    for town in Town::every().await {
+        town.connect();
+        let schedule = |args: &[&str]| {
+            let args: Vec<&str> = ["schedule"].iter().chain(args).copied().collect();
+            town.place.json(&args)
+        };
+
+        let set = schedule(&[
+            "set",
+            "1",
+            "full_scan",
+            "30 2 * * *",
+            "--overlap",
+            "queue-one",
+            "--catch-up",
+            "none",
+            "--jitter",
+            "0",
+        ]);
+        let next = schedule(&["next", "1", "full_scan", "-n", "2"]);
+        let paused = schedule(&["pause", "1", "full_scan"]);
+        let resting = town
+            .place
+            .run(&["schedule", "next", "1", "full_scan"])
+            .works();
+        let asked = schedule(&["run-now", "1", "updated_scan"]);
+        let again = schedule(&["run-now", "1", "updated_scan"]);
+        let resumed = schedule(&["resume", "1", "--all"]);
+        let wrong = town
+            .place
+            .run(&["schedule", "set", "1", "full_scan", "--catch-up", "some"]);
+        let alarms = town.place.json(&["alarms", "list", "--all"]);
+        let misses = town.place.json(&["alarms", "misses"]);
+
+        let policies = ["overlap", "catch_up", "jitter_seconds"].map(|name| set[0][name].clone());
+        assert_eq!(policies, [json!("queue_one"), json!("none"), json!(0)]);
+        assert_eq!(next.as_array().unwrap().len(), 2);
+        let words = next[0]["words"].as_str().unwrap();
+        assert!(words.ends_with("at 02:30"), "{words}");
+        assert_eq!(paused[0]["enabled"], json!(false));
+        assert!(
+            resting.out.contains("schedule resume 1 full_scan"),
+            "{}",
+            resting.out
+        );
+        assert_eq!(
+            (&asked["joined"], &again["joined"]),
+            (&json!(false), &json!(true))
+        );
+        let all = resumed.as_array().unwrap();
+        assert!(all.len() > 3 && all.iter().all(|one| one["enabled"] == json!(true)));
+        let is_updated = |one: &&Value| one["task"] == json!("updated_scan");
+        let updated = all.iter().find(is_updated).unwrap();
+        assert_eq!(updated["last"]["outcome"], json!("by_hand"));
+        assert!(wrong.err.contains("one, all, none"), "{}", wrong.err);
+        assert_eq!((alarms, misses), (json!([]), json!([])));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_is_removed_only_when_it_is_meant() {
     for town in Town::every().await {
         town.connect();

@@ -4,7 +4,7 @@ use crate::support::{builders, scenarios};
 use entity::{credentials, schedules};
 use marketsink::db::{DatabaseOptions, Db, migrate};
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, Database, EntityTrait};
+use sea_orm::{ConnectionTrait, Database, EntityTrait};
 
 scenarios!(the_calendar_comes_to_channels_that_are_there_already);
 
@@ -33,27 +33,26 @@ async fn the_calendar_comes_to_channels_that_are_there_already(url: String) {
         ("token_refresh", format!("{} * * * *", shop.channel.0 % 60)),
         ("order_download", "1-59/10 * * * *".to_owned()),
     ] {
-        let row = schedules::ActiveModel {
-            merchant_id: Set(shop.merchant.0),
-            channel_id: Set(shop.channel.0),
-            task: Set(task.to_owned()),
-            expression: Set(expression),
-            enabled: Set(true),
-            last_fire_at: Set(0),
-            created_at: Set(0),
-            ..Default::default()
-        };
-        row.insert(&plain).await.unwrap();
+        // As it was written then: the table has more columns now.
+        let row = format!(
+            "insert into schedules (merchant_id, channel_id, task, expression, enabled, last_fire_at, created_at) \
+             values ({}, {}, '{task}', '{expression}', true, 0, 0)",
+            shop.merchant.0, shop.channel.0
+        );
+        plain.execute_unprepared(&row).await.unwrap();
     }
 
     Migrator::up(&plain, None).await.unwrap();
 
     let rows = schedules::Entity::find().all(db.read()).await.unwrap();
+    let policies = |row: &schedules::Model| (row.catch_up == "one", row.jitter_secs);
+    assert!(rows.iter().all(|row| policies(row) == (true, 0)));
     let mut expressions: Vec<_> = rows.into_iter().map(|row| row.expression).collect();
     expressions.sort();
     let often = format!("{}-59/10 * * * *", shop.channel.0 % 10);
     let check = format!("{} * * * *", shop.channel.0 % 60);
-    let mut expected = vec!["1-59/10 * * * *".to_owned(), often, check];
+    let silence = format!("{}-59/15 * * * *", shop.channel.0 % 15);
+    let mut expected = vec!["1-59/10 * * * *".to_owned(), often, check, silence];
     expected.sort();
     assert_eq!(expressions, expected);
     let none = credentials::Entity::find().all(db.read()).await.unwrap();

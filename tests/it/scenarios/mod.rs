@@ -14,6 +14,7 @@ mod repeats;
 mod restless;
 mod scans;
 mod shopify;
+mod silence;
 mod skus;
 mod tokens;
 mod upkeep;

@@ -10,7 +10,9 @@ use marketsink::{
     db::Db,
     domain::{ChannelId, MerchantId, Timestamp},
     marketplaces::{Abilities, Limits, Platform, Subscribing, WebhookAddress},
-    schedule::{Fired, ScheduleError, Task, defaults_for, fire_due, list, set},
+    schedule::{
+        Changes, Fired, Outcome, ScheduleError, Task, change, defaults_for, fire_due, list,
+    },
 };
 use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
 use std::time::Duration;
@@ -85,7 +87,13 @@ async fn try_set(
 ) -> Result<(), ScheduleError> {
     let tx = db.write_tx().await.unwrap();
     let task = Task::OrderDownload;
-    let answer = set(&tx, merchant, channel, task, expression, enabled, now).await;
+    let changes = Changes {
+        expression: Some(expression.to_owned()),
+        enabled: Some(enabled),
+        jitter: Some(Duration::ZERO),
+        ..Changes::default()
+    };
+    let answer = change(&tx, (merchant, channel), task, &changes, now).await;
     tx.commit().await.unwrap();
     answer
 }
@@ -122,7 +130,8 @@ async fn a_connected_channel_gets_a_schedule_per_task(db: Db) {
     assert_eq!(tasks, Task::ALL);
     for schedule in schedules {
         let next = schedule.next_at(NOW).unwrap();
-        assert!(next > NOW && next <= NOW + 24 * HOUR, "{schedule:?}");
+        let latest = NOW + 24 * HOUR + schedule.jitter;
+        assert!(next > NOW && next <= latest, "{schedule:?}");
     }
     assert!(list(&db, MerchantId(0)).await.unwrap().is_empty());
 }
@@ -188,6 +197,7 @@ async fn a_due_schedule_enqueues_its_work_once(db: Db) {
         task: Task::OrderDownload,
         fire_at: utc("2026-11-23T03:00:00Z"),
         missed: 0,
+        outcome: Outcome::Run,
     };
     assert_eq!((early, due, again), (vec![], vec![fired], vec![]));
     let job = ("download_orders".to_owned(), "schedule".to_owned());

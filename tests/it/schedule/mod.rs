@@ -3,6 +3,9 @@
 mod clocks;
 mod expressions;
 mod firing;
+mod policies;
+mod racing;
+mod tables;
 mod ticking;
 
 use chrono_tz::Tz;

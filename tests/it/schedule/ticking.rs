@@ -4,9 +4,10 @@ use super::{expression, utc};
 use chrono_tz::Asia::Jakarta;
 use marketsink::{
     domain::Timestamp,
-    schedule::{Entry, Fire, due_fires},
+    schedule::{CatchUp, Entry, Fire, MOST_CAUGHT_UP, due_fires},
 };
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn entry(text: &str, last_fire_at: &str) -> Entry {
     Entry {
@@ -14,6 +15,8 @@ fn entry(text: &str, last_fire_at: &str) -> Entry {
         expression: expression(text),
         zone: Jakarta,
         last_fire_at: utc(last_fire_at),
+        delay: Duration::ZERO,
+        catch_up: CatchUp::One,
     }
 }
 
@@ -79,8 +82,60 @@ fn only_due_schedules_fire_and_each_once() {
         schedule,
         fire_at: utc("2026-11-23T01:00:00Z"),
         missed: 0,
+        is_late: false,
     };
     assert_eq!(fires, [fire(1), fire(3)]);
+}
+
+#[test]
+fn a_delayed_schedule_fires_later_and_keeps_its_time() {
+    let entry = Entry {
+        delay: Duration::from_secs(90),
+        ..entry("0 * * * *", "2026-11-23T00:30:00Z")
+    };
+    let due = |now: &str| due_fires(std::slice::from_ref(&entry), utc(now));
+
+    let early = due("2026-11-23T01:01:29Z");
+    let fires = due("2026-11-23T01:01:30Z");
+
+    assert!(early.is_empty());
+    assert_eq!(fires[0].fire_at, utc("2026-11-23T01:00:00Z"));
+    assert!(!fires[0].is_late);
+}
+
+#[test]
+fn a_fire_that_nobody_served_in_time_is_late() {
+    let is_late =
+        |now: &str| due_fires(&[entry("0 * * * *", "2026-11-23T00:00:00Z")], utc(now))[0].is_late;
+
+    assert!(!is_late("2026-11-23T01:05:00Z"));
+    assert!(is_late("2026-11-23T01:05:01Z"));
+}
+
+#[test]
+fn catching_up_all_begins_with_the_oldest() {
+    let entry = Entry {
+        catch_up: CatchUp::All,
+        ..entry("0 * * * *", "2026-11-23T00:00:00Z")
+    };
+
+    let fires = due_fires(&[entry], utc("2026-11-23T06:20:00Z"));
+
+    assert_eq!(fires[0].fire_at, utc("2026-11-23T01:00:00Z"));
+    assert_eq!((fires[0].missed, fires[0].is_late), (0, true));
+}
+
+#[test]
+fn catching_up_all_ends_at_the_last_few() {
+    let entry = Entry {
+        catch_up: CatchUp::All,
+        ..entry("0 * * * *", "2026-11-20T00:00:00Z")
+    };
+
+    let fires = due_fires(&[entry], utc("2026-11-23T00:20:00Z"));
+
+    assert_eq!(fires[0].fire_at, utc("2026-11-22T01:00:00Z"));
+    assert_eq!(fires[0].missed, 72 - MOST_CAUGHT_UP as i64);
 }
 
 proptest! {
