@@ -80,7 +80,13 @@ impl MigrationTrait for Migration {
 fn columns() -> Vec<(&'static str, ColumnDef)> {
     let int = |name: &'static str| ColumnDef::new(name).big_integer().null().take();
     let text = |name: &'static str| ColumnDef::new(name).text().null().take();
-    let by = |name: &'static str| ColumnDef::new(name).text().not_null().default("auto").take();
+    let by = |name: &'static str| {
+        ColumnDef::new(name)
+            .text()
+            .not_null()
+            .default("auto")
+            .take()
+    };
     let flag = |name: &'static str| {
         let mut column = ColumnDef::new(name);
         column.boolean().not_null().default(false).take()

@@ -202,9 +202,7 @@ async fn insert(
         sku_table::ActiveModel {
             merchant_id: Set(merchant.0),
             code: Set(code.clone()),
-            name: Set(of
-                .first()
-                .map_or_else(|| code.clone(), |l| l.title.clone())),
+            name: Set(of.first().map_or_else(|| code.clone(), |l| l.title.clone())),
             folded_code: Set(Some(fold(code))),
             price_minor: Set(priced.as_ref().map(|(minor, _)| *minor)),
             price_at: Set(priced.as_ref().map(|_| now.micros())),

@@ -15,7 +15,9 @@ pub use apply::{Applied, apply_gone, apply_products, mark_unseen_gone};
 pub use create::{Creation, NewSku, Skip, Skipped, create_skus_from, unlinked_page};
 pub use diff::{Change, Fetched};
 pub use fold::{difference, fold};
-pub use links::{LinkBy, LinkError, SoldAs, Suggestion, Suggestions, link, sold_as, suggestions, unlink};
+pub use links::{
+    LinkBy, LinkError, SoldAs, Suggestion, Suggestions, link, sold_as, suggestions, unlink,
+};
 pub use skus::{create_sku, find_sku, fold_missing, list_skus, set_price, sku_codes};
 
 use crate::db::Tx;

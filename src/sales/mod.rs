@@ -17,4 +17,6 @@ pub use queries::{
 };
 pub use record::{Recorded, Recording, mark_attention, record_order};
 pub use steps::Step;
-pub use waiting::{WaitingUnits, orders_waiting_for_codes, orders_waiting_for_products, waiting_units};
+pub use waiting::{
+    WaitingUnits, orders_waiting_for_codes, orders_waiting_for_products, waiting_units,
+};

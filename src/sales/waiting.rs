@@ -3,8 +3,7 @@
 use crate::domain::{ChannelId, MerchantId, RemoteId, Timestamp};
 use entity::{order_lines, orders};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use std::collections::HashMap;
 

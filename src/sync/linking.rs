@@ -42,8 +42,7 @@ pub async fn link(
 ) -> Result<Relinked, LinkError> {
     let was = catalog::link(tx, merchant, listing, sku, now).await?;
     let channel = ChannelId(was.channel_id);
-    let pushes =
-        stock::enqueue_pushes(tx, merchant, &[sku], None, Source::Manual, now).await?;
+    let pushes = stock::enqueue_pushes(tx, merchant, &[sku], None, Source::Manual, now).await?;
     let products = [was.product_id.as_str()];
     let orders = sales::orders_waiting_for_products(tx, merchant, channel, &products).await?;
     let orders = orders.into_iter().map(|order| (channel, order));
@@ -189,6 +188,45 @@ pub async fn create_skus_of(
     let mut made = create_skus(&tx, connection, own, how, now).await?;
     tx.commit().await?;
     made.skipped.extend(unknown);
+    Ok(made)
+}
+
+/// Makes a SKU of one listing under a code of the merchant's choice; the link is one by hand.
+///
+/// # Errors
+/// When there is no such listing, or it is gone; nothing is made then.
+pub async fn create_sku_named(
+    db: &Db,
+    connection: &Channel,
+    id: ListingId,
+    code: &str,
+    how: Creating,
+    now: Timestamp,
+) -> Result<MadeSkus, LinkError> {
+    let merchant = connection.merchant;
+    catalog::fold_missing(db, merchant).await?;
+    let tx = db.write_tx().await?;
+    let own = catalog::listings_by_id(&tx, merchant, &[id]).await?;
+    let own = own
+        .into_iter()
+        .find(|listing| listing.channel_id == connection.id.0);
+    let Some(listing) = own else {
+        return Err(LinkError::NoListing(id));
+    };
+    // As if it had this code, and nobody had unlinked it: the merchant decides again.
+    let named = listings::Model {
+        seller_sku: Some(code.to_owned()),
+        unlinked_by_hand: false,
+        ..listing
+    };
+    let mut made = create_skus(&tx, connection, vec![named], how, now).await?;
+    if let Some(sku) = made.made.first().map(|new| new.sku) {
+        let linked = link(&tx, merchant, id, sku, now).await?;
+        made.linked += 1;
+        made.pushes += linked.pushes;
+        made.orders += linked.orders;
+    }
+    tx.commit().await?;
     Ok(made)
 }
 

@@ -32,7 +32,8 @@ pub use cursors::{Stream, cursor};
 pub use error::SyncError;
 pub use examine::{Answers, Clocks, Examination};
 pub use linking::{
-    Creating, MadeSku, MadeSkus, Relinked, create_skus_of, create_skus_of_channel, link, unlink,
+    Creating, MadeSku, MadeSkus, Relinked, create_sku_named, create_skus_of,
+    create_skus_of_channel, link, unlink,
 };
 pub use pace::Lane;
 pub use queries::{downloads, last_scans, order_sources, scan, scans};

@@ -5,8 +5,7 @@ use crate::db::Db;
 use crate::domain::{ListingId, MerchantId, SkuId};
 use entity::{listings, skus};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Order,
-    QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, DbErr, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 use serde::Serialize;

@@ -27,7 +27,7 @@ use crate::domain::{ChannelId, MerchantId};
 use crate::marketplaces;
 use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, FromQueryResult, Select,
-    sea_query::{Expr, ExprTrait, Func, LikeExpr},
+    sea_query::{Expr, ExprTrait, Func},
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -83,7 +83,7 @@ impl ViewQuery {
         };
         for column in columns {
             let lower = Func::lower(Expr::col(column.as_column_ref()));
-            any = any.add(Expr::expr(lower).like(containing(text)));
+            any = any.add(Expr::expr(lower).like(super::search::containing(text)));
         }
         any
     }
@@ -94,18 +94,6 @@ impl ViewQuery {
             .parse()
             .map_err(|_| ViewError::NotAPlace(place.to_owned()))
     }
-}
-
-fn containing(text: &str) -> LikeExpr {
-    let mut pattern = String::from("%");
-    for c in text.to_lowercase().chars() {
-        if matches!(c, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    LikeExpr::new(pattern).escape('!')
 }
 
 /// The connections whose listings count.

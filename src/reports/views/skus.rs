@@ -5,7 +5,7 @@ use crate::db::Db;
 use crate::domain::{MerchantId, SkuId};
 use entity::{levels, listings, skus};
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, DbErr, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait, Query, SimpleExpr},
 };
 use serde::Serialize;

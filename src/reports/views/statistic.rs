@@ -6,8 +6,7 @@ use crate::db::Db;
 use crate::domain::{ChannelId, MerchantId, Timestamp};
 use entity::{listings, scans, skus};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query},
 };
 use serde::Serialize;
@@ -102,7 +101,9 @@ pub async fn channel_statistic(
             (row.skus, row.multiple_listed) = (on.skus, on.multiple);
         }
         row.not_in_channel = n_skus as i64 - row.skus;
-        let own = scanned.iter().filter(|scan| scan.channel_id == channel.id.0);
+        let own = scanned
+            .iter()
+            .filter(|scan| scan.channel_id == channel.id.0);
         row.last_scans = own.map(last_scan).collect();
         row
     };
@@ -154,7 +155,8 @@ fn last_scan(scan: &Scanned) -> LastScan {
 }
 
 async fn listed(db: &Db, channels: &[i64]) -> Result<Vec<Listed>, DbErr> {
-    let uncoded = "sum(case when listings.sku_id is null and listings.seller_sku is null then 1 else 0 end)";
+    let uncoded =
+        "sum(case when listings.sku_id is null and listings.seller_sku is null then 1 else 0 end)";
     listings::Entity::find()
         .select_only()
         .columns([listings::Column::ChannelId, listings::Column::State])
@@ -188,7 +190,10 @@ async fn skus_on(db: &Db, channels: &[i64]) -> Result<Vec<Skus>, DbErr> {
     let per_channel = Query::select()
         .column("channel_id")
         .expr_as(Expr::cust("count(*)"), "skus")
-        .expr_as(Expr::cust("sum(case when n > 1 then 1 else 0 end)"), "multiple")
+        .expr_as(
+            Expr::cust("sum(case when n > 1 then 1 else 0 end)"),
+            "multiple",
+        )
         .from_subquery(per_sku, "per_sku")
         .group_by_col("channel_id")
         .to_owned();
