@@ -64,15 +64,11 @@ pub async fn not_in_pos(
         listings::Column::Title,
         listings::Column::ProductId,
     ];
-    let mut all = listings::Entity::of_merchant(merchant.0)
+    let all = listings::Entity::of_merchant(merchant.0)
         .filter(listings::Column::SkuId.is_null())
         .filter(Expr::cust(IS_THERE))
+        .filter(scope.holds_listing())
         .filter(query.matching(&searched));
-    // Of one channel its own index is walked; of several the merchant's.
-    all = match scope.channels.as_slice() {
-        [one] => all.filter(listings::Column::ChannelId.eq(one.id.0)),
-        _ => all.filter(listings::Column::ChannelId.is_in(scope.ids())),
-    };
     let total = count(db, all.clone()).await?;
     let limit = query.limit();
     let rows = all
@@ -204,7 +200,7 @@ fn groups(merchant: MerchantId, scope: &Scope, query: &ViewQuery) -> SelectState
         .from(listings::Entity)
         .and_where(column(listings::Column::MerchantId).eq(merchant.0))
         .and_where(column(listings::Column::SkuId).is_not_null())
-        .and_where(column(listings::Column::ChannelId).is_in(scope.ids()))
+        .and_where(scope.holds_listing())
         .and_where(Expr::cust(IS_THERE))
         .group_by_columns([
             (listings::Entity, listings::Column::SkuId),

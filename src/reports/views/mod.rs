@@ -27,7 +27,7 @@ use crate::domain::{ChannelId, MerchantId};
 use crate::marketplaces;
 use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, FromQueryResult, Select,
-    sea_query::{Expr, ExprTrait, Func},
+    sea_query::{Expr, ExprTrait, Func, SimpleExpr},
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -119,6 +119,19 @@ impl Scope {
 
     fn ids(&self) -> impl Iterator<Item = i64> + '_ {
         self.channels.iter().map(|channel| channel.id.0)
+    }
+
+    /// Whether a listing is on one of them. Of one channel its own index is walked; of several the merchant's, which
+    /// is in the order of the page: the sum keeps databases from looking up channel by channel and sorting.
+    fn holds_listing(&self) -> SimpleExpr {
+        let channel = Expr::col((
+            entity::listings::Entity,
+            entity::listings::Column::ChannelId,
+        ));
+        match self.channels.as_slice() {
+            [one] => channel.eq(one.id.0),
+            _ => channel.add(0_i64).is_in(self.ids()),
+        }
     }
 
     fn name_of(&self, id: i64) -> String {

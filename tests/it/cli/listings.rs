@@ -31,7 +31,13 @@ async fn a_catalogue_is_downloaded_and_looked_through() {
 
     let unlinked = place.json(&["listings", "not-in-pos", &channel, "--limit", "2"]);
     let file = place.run(&["listings", "not-in-pos", "--csv"]).works().out;
-    let made = place.json(&["listings", "create-skus", &channel, "--all", "--opening-stock"]);
+    let made = place.json(&[
+        "listings",
+        "create-skus",
+        &channel,
+        "--all",
+        "--opening-stock",
+    ]);
     let sold = place.json(&["listings", "sold-in-channel", &channel]);
     let statistic = place.json(&["listings", "statistic"]);
     let text = place.run(&["listings", "statistic"]).works().out;
@@ -49,7 +55,10 @@ async fn a_catalogue_is_downloaded_and_looked_through() {
     let counts = &rows(&statistic)[0];
     assert_eq!(counts["not_in_channel"], 0);
     assert_eq!(counts["skus"], n_made);
-    assert!(text.contains("not in channel") && text.contains("full"), "{text}");
+    assert!(
+        text.contains("not in channel") && text.contains("full"),
+        "{text}"
+    );
     assert!(multiple.contains("no channel lists"), "{multiple}");
 }
 
@@ -63,10 +72,25 @@ async fn what_a_channel_lacks_is_a_file_that_is_safe_to_open() {
             .works();
     }
     place
-        .run(&["stock", "price", "--sku", "HAT", "19.98", "--currency", "USD"])
+        .run(&[
+            "stock",
+            "price",
+            "--sku",
+            "HAT",
+            "19.98",
+            "--currency",
+            "USD",
+        ])
         .works();
 
-    let args = ["listings", "missing-in", &channel, "--csv", "--output", "f.csv"];
+    let args = [
+        "listings",
+        "missing-in",
+        &channel,
+        "--csv",
+        "--output",
+        "f.csv",
+    ];
     let said = place.run(&args).works().out;
     let file = std::fs::read_to_string(place.path().join("f.csv")).unwrap();
     let shown = place.json(&["listings", "missing-in", &channel]);
@@ -94,7 +118,9 @@ async fn listings_are_linked_and_unlinked_by_hand_and_drift_tells_why() {
     let told = place
         .run(&["drift", &channel, "--timeline", "--search", "gift"])
         .works();
-    let file = place.run(&["drift", "--csv", "--class", "in_flight"]).works();
+    let file = place
+        .run(&["drift", "--csv", "--class", "in_flight"])
+        .works();
     let unlinked = place.json(&["listings", "unlink", &listing]);
     let suggested = place.run(&["listings", "suggest"]).works();
 
@@ -116,7 +142,9 @@ async fn what_cannot_be_linked_is_said_with_what_to_do() {
         .run(&["stock", "set", "--sku", "GIFT", "--units", "9"])
         .works();
 
-    let no_sku = place.run(&["listings", "link", "1", "--sku", "HAT"]).fails();
+    let no_sku = place
+        .run(&["listings", "link", "1", "--sku", "HAT"])
+        .fails();
     let no_listing = place
         .run(&["listings", "link", "99999", "--sku", "GIFT"])
         .fails();
@@ -128,7 +156,11 @@ async fn what_cannot_be_linked_is_said_with_what_to_do() {
 
     assert!(no_sku.err.contains("stock set --sku HAT"), "{}", no_sku.err);
     assert!(no_listing.err.contains("not-in-pos"), "{}", no_listing.err);
-    assert!(no_channel.err.contains("channel list"), "{}", no_channel.err);
+    assert!(
+        no_channel.err.contains("channel list"),
+        "{}",
+        no_channel.err
+    );
     assert_eq!(no_class.code, 2);
     assert!(no_class.err.contains("failed_push"), "{}", no_class.err);
     assert!(no_place.err.contains("next"), "{}", no_place.err);

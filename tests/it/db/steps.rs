@@ -111,7 +111,13 @@ async fn listings_and_skus_that_are_there_already_keep_their_links(url: String) 
         .unwrap();
     let links: Vec<_> = rows
         .iter()
-        .map(|row| (row.sku_id.is_some(), row.link_by.as_str(), row.unlinked_by_hand))
+        .map(|row| {
+            (
+                row.sku_id.is_some(),
+                row.link_by.as_str(),
+                row.unlinked_by_hand,
+            )
+        })
         .collect();
     assert_eq!(links, [(true, "auto", false), (false, "auto", false)]);
     // Codes are folded when somebody first asks for look-alikes.

@@ -5,7 +5,7 @@ use crate::support::{everywhere, scenarios};
 use entity::listings;
 use marketsink::{
     catalog,
-    domain::{ListingId, ScanKind, ScanMethod, SkuId, Source, Work},
+    domain::{ListingId, RemoteId, ScanKind, ScanMethod, SkuId, Source, Work},
     marketplaces::simulation::{NewLine, ShopChange, SimStatus::Paid},
     sandbox::SimShop,
     sync::{self, Creating},
@@ -55,17 +55,26 @@ impl World {
         self.titled(shop, title).await
     }
 
+    /// The listing of a product with one variant. Marketplaces differ in what they make of titles and variants.
     pub async fn titled(&self, shop: &SimShop, title: &str) -> listings::Model {
+        let product = shop.with(|s| {
+            let mut all = s.products.values();
+            all.find(|product| product.title == title)
+                .unwrap()
+                .id
+                .clone()
+        });
         let all = self.listings(shop).await;
-        let mut found = all.into_iter().filter(|row| row.title == title);
+        let mut found = all
+            .into_iter()
+            .filter(|row| row.product_id == product.as_str());
         found.next().expect("the channel lists it")
     }
 
     /// The listing that shows a SKU of the opening.
     pub async fn listing_of(&self, shop: &SimShop, code: &str) -> listings::Model {
-        let variant = super::world::variant(shop, code);
         let all = self.listings(shop).await;
-        let is_it = |row: &listings::Model| row.variant_id == variant.as_str();
+        let is_it = |row: &listings::Model| row.seller_sku.as_deref() == Some(code);
         all.into_iter().find(is_it).expect("the channel lists it")
     }
 
@@ -94,7 +103,7 @@ impl World {
     /// A buyer orders what a listing shows, whatever its code.
     pub fn order_listed(&self, shop: &SimShop, listing: &listings::Model, quantity: i64) {
         let line = NewLine {
-            variant_id: listing.variant_id.as_str().into(),
+            variant_id: variant_of(shop, listing),
             quantity,
         };
         let platform = shop.with(|s| s.platforms[0]);
@@ -108,11 +117,28 @@ impl World {
     }
 }
 
+/// The variant that a listing shows; some marketplaces name the only one of a product by the product's id.
+fn variant_of(shop: &SimShop, listing: &listings::Model) -> RemoteId {
+    shop.with(|s| {
+        let product = &s.products[&RemoteId::from(listing.product_id.as_str())];
+        let mut variants = product.variants.iter();
+        match variants.as_slice() {
+            [only] => only.id.clone(),
+            _ => variants
+                .find(|variant| variant.id.as_str() == listing.variant_id)
+                .expect("the shop has it")
+                .id
+                .clone(),
+        }
+    })
+}
+
 /// The seller gives a variant another code.
 fn recode(world: &World, shop: &SimShop, listing: &listings::Model, code: &str) -> ShopChange {
     let now = world.clock.now();
+    let variant = variant_of(shop, listing);
     let change = shop.with(|s| {
-        s.edit_variant(&listing.variant_id.as_str().into(), now, |variant| {
+        s.edit_variant(&variant, now, |variant| {
             variant.seller_sku = Some(code.to_owned());
         })
     });
@@ -302,6 +328,9 @@ async fn what_a_person_should_look_at_is_left_out_and_said(url: String) {
     assert_eq!(named.unwrap().made.len(), 1);
     let scarf = world.titled(&world.first, "Scarf").await;
     assert_eq!(scarf.sku_id, Some(world.sku("SCARF-RED").await.0));
-    assert_eq!((scarf.link_by.as_str(), scarf.unlinked_by_hand), ("hand", false));
+    assert_eq!(
+        (scarf.link_by.as_str(), scarf.unlinked_by_hand),
+        ("hand", false)
+    );
     world.close().await;
 }

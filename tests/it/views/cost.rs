@@ -2,7 +2,7 @@
 
 use super::{all, apply, on, product, skus};
 use crate::support::{
-    builders::{NOW, Shop, a_shop},
+    builders::{NOW, Shop, a_shop, channel},
     database::databases,
 };
 use marketsink::{
@@ -25,6 +25,7 @@ databases!(
 /// So many SKUs, each listed once, with another quantity than is on hand; and as many listings without a SKU.
 async fn catalogue(db: &Db, n: u64) -> Shop {
     let shop = a_shop(db).await;
+    channel(db, shop.merchant, shop.outlet, "active").await;
     let codes: Vec<String> = (0..n).map(|n| format!("S-{n:04}")).collect();
     let names: Vec<&str> = codes.iter().map(String::as_str).collect();
     skus(db, shop, &names).await;
@@ -114,9 +115,13 @@ async fn on_sqlite_every_page_is_found_by_an_index(db: Db) {
             ..query.clone()
         };
         let m = shop.merchant;
-        views::sold_in_channel(&db, m, &after("S-0050")).await.unwrap();
+        views::sold_in_channel(&db, m, &after("S-0050"))
+            .await
+            .unwrap();
         views::not_in_pos(&db, m, &after("30")).await.unwrap();
-        views::multiple_listed(&db, m, &after("30:1")).await.unwrap();
+        views::multiple_listed(&db, m, &after("30:1"))
+            .await
+            .unwrap();
     }
     page_of_drift(&db, shop).await;
     let statements = meter.take_statements();

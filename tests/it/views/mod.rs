@@ -119,7 +119,10 @@ async fn each_view_holds_what_it_says(db: Db) {
     assert_eq!(on_channels, [(shop.channel.0, 2, 2), (second.0, 1, 1)]);
     assert_eq!((codes(&missing), missing.total), (vec!["CUP"], 1));
     assert_eq!(codes(&missing_first.unwrap()), ["CUP", "TEA"]);
-    assert_eq!((codes(&in_pos), in_pos.total), (vec!["CUP", "MUG", "TEA"], 3));
+    assert_eq!(
+        (codes(&in_pos), in_pos.total),
+        (vec!["CUP", "MUG", "TEA"], 3)
+    );
     let why: Vec<_> = unlinked
         .rows
         .iter()
@@ -139,12 +142,20 @@ async fn each_view_holds_what_it_says(db: Db) {
         .iter()
         .map(|row| {
             (
-                (row.active, row.linked, row.not_in_pos, row.without_seller_sku),
+                (
+                    row.active,
+                    row.linked,
+                    row.not_in_pos,
+                    row.without_seller_sku,
+                ),
                 (row.skus, row.multiple_listed, row.not_in_channel),
             )
         })
         .collect();
-    assert_eq!(counts, [((3, 2, 1, 1), (1, 1, 2)), ((3, 2, 1, 0), (2, 0, 1))]);
+    assert_eq!(
+        counts,
+        [((3, 2, 1, 1), (1, 1, 2)), ((3, 2, 1, 0), (2, 0, 1))]
+    );
 }
 
 async fn a_view_is_searched_whatever_the_case_and_without_wildcards(db: Db) {
@@ -195,7 +206,9 @@ async fn pages_follow_each_other_and_count_alike(db: Db) {
             }
         }};
     }
-    let sold = walked!(views::sold_in_channel, |row: &views::SkuRow| row.code.clone());
+    let sold = walked!(views::sold_in_channel, |row: &views::SkuRow| row
+        .code
+        .clone());
     let unlinked = walked!(views::not_in_pos, |row: &views::ListingRow| row.id);
     let multiple = walked!(views::multiple_listed, |row: &views::MultipleRow| row
         .code
