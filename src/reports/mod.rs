@@ -5,8 +5,8 @@
 pub mod drift;
 mod feed;
 mod overview;
-mod search;
 mod state;
+mod statements;
 mod totals;
 pub mod views;
 

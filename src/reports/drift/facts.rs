@@ -1,5 +1,6 @@
 //! What is known of listings that differ: read page by page, in a fixed number of queries.
 
+use super::super::statements::first_of;
 use super::{Difference, DriftClass, Of, classify, select::Candidate, timeline};
 use crate::channels::{Channel, ChannelState};
 use crate::db::Db;
@@ -7,8 +8,7 @@ use crate::domain::{JobKind, ListingId, SkuId, Timestamp};
 use entity::{jobs, listings, movements, orders, scans, skus, stock_pushes};
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
-    sea_query::{Expr, Query, SelectStatement, UnionType},
+    QueryTrait, sea_query::Expr,
 };
 use std::collections::HashMap;
 
@@ -219,22 +219,6 @@ async fn skus_by_id(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// One statement out of one for each, so that each ends after its newest rows, along an index.
-fn all_of(each: impl Iterator<Item = SelectStatement>) -> Option<SelectStatement> {
-    let wrapped = |(n, inner): (usize, SelectStatement)| {
-        Query::select()
-            .expr(Expr::cust("*"))
-            .from_subquery(inner, format!("t{n}"))
-            .to_owned()
-    };
-    let mut each = each.enumerate().map(wrapped);
-    let mut all = each.next()?;
-    for one in each {
-        all.union(UnionType::All, one);
-    }
-    Some(all)
-}
-
 async fn pushes(db: &Db, ids: &[i64]) -> Result<HashMap<i64, Vec<stock_pushes::Model>>, DbErr> {
     let newest = |id: &i64| {
         stock_pushes::Entity::find()
@@ -244,7 +228,7 @@ async fn pushes(db: &Db, ids: &[i64]) -> Result<HashMap<i64, Vec<stock_pushes::M
             .into_query()
     };
     let mut by_listing: HashMap<i64, Vec<_>> = HashMap::new();
-    let Some(select) = all_of(ids.iter().map(newest)) else {
+    let Some(select) = first_of(ids.iter().map(newest)) else {
         return Ok(by_listing);
     };
     let statement = db.read().get_database_backend().build(&select);
@@ -272,7 +256,7 @@ async fn movements(
             .into_query()
     };
     let mut by_sku: HashMap<i64, Vec<_>> = HashMap::new();
-    let Some(select) = all_of(skus.iter().map(newest)) else {
+    let Some(select) = first_of(skus.iter().map(newest)) else {
         return Ok(by_sku);
     };
     let statement = db.read().get_database_backend().build(&select);

@@ -102,7 +102,7 @@ fn differing(connection: &Channel, query: &DriftQuery) -> Condition {
         return differs;
     };
     let contains = |expr: SimpleExpr| {
-        Expr::expr(Func::lower(expr)).like(super::super::search::containing(text))
+        Expr::expr(Func::lower(expr)).like(super::super::statements::containing(text))
     };
     let found = Condition::any()
         .add(contains(col(listings::Column::Title)))

@@ -1,18 +1,21 @@
 //! Views that begin at listings: Not in POS, Multiple Listed SKU.
 
+use super::super::statements::first_of;
 use super::{IS_THERE, Scope, ViewError, ViewPage, ViewQuery, count, cut};
 use crate::db::Db;
 use crate::domain::{ListingId, MerchantId, SkuId};
 use entity::{listings, skus};
 use sea_orm::{
-    ColumnTrait, Condition, DbErr, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, DbErr, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 use serde::Serialize;
 use std::collections::HashMap;
 
 /// Listings shown of one SKU on one channel.
-const SHOWN: usize = 20;
+const SHOWN: u64 = 20;
+/// SKUs on a channel whose listings are read in one statement.
+const GROUPS: usize = 250;
 
 /// Why a listing has no SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -240,21 +243,17 @@ async fn with_listings(
         .into_iter()
         .map(|sku| (sku.id, sku))
         .collect();
-    let in_groups = Condition::all()
-        .add(listings::Column::SkuId.is_in(ids.iter().copied()))
-        .add(listings::Column::ChannelId.is_in(groups.iter().map(|group| group.channel_id)))
-        .add(Expr::cust(IS_THERE));
-    let found = listings::Entity::of_merchant(merchant.0)
-        .filter(in_groups)
-        .order_by_asc(listings::Column::Id)
-        .limit(super::MOST_ROWS * SHOWN as u64)
-        .all(db.read())
-        .await?;
     let mut by_group: HashMap<(i64, i64), Vec<ListingRow>> = HashMap::new();
-    for listing in found {
-        let key = (listing.sku_id.unwrap_or_default(), listing.channel_id);
-        let rows = by_group.entry(key).or_default();
-        if rows.len() < SHOWN {
+    for chunk in groups.chunks(GROUPS) {
+        let Some(select) = first_of(chunk.iter().map(|group| first_listings(merchant, group)))
+        else {
+            continue;
+        };
+        let statement = db.read().get_database_backend().build(&select);
+        let found = listings::Model::find_by_statement(statement);
+        for listing in found.all(db.read()).await? {
+            let key = (listing.sku_id.unwrap_or_default(), listing.channel_id);
+            let rows = by_group.entry(key).or_default();
             rows.push(shown(scope, listing));
         }
     }
@@ -273,4 +272,14 @@ async fn with_listings(
         }
     };
     Ok(groups.into_iter().map(row).collect())
+}
+
+fn first_listings(merchant: MerchantId, group: &Group) -> SelectStatement {
+    listings::Entity::of_merchant(merchant.0)
+        .filter(listings::Column::SkuId.eq(group.sku_id))
+        .filter(listings::Column::ChannelId.eq(group.channel_id))
+        .filter(Expr::cust(IS_THERE))
+        .order_by_asc(listings::Column::Id)
+        .limit(SHOWN)
+        .into_query()
 }

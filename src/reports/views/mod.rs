@@ -10,7 +10,7 @@
 //! | Channel Statistic | channels, with counts | overview |
 //!
 //! Each answers one page, in the order of an index, with the number of rows there are in all, in at most six queries
-//! whatever the size. Listings that are gone, and those of channels that were removed, count for nothing. A search
+//! whatever the size (and one more for every 250 rows of Multiple Listed SKU). Listings that are gone, and those of channels that were removed, count for nothing. A search
 //! finds parts of codes and titles whatever their case; on SQLite the case of letters beyond ASCII counts.
 
 mod listings;
@@ -83,7 +83,7 @@ impl ViewQuery {
         };
         for column in columns {
             let lower = Func::lower(Expr::col(column.as_column_ref()));
-            any = any.add(Expr::expr(lower).like(super::search::containing(text)));
+            any = any.add(Expr::expr(lower).like(super::statements::containing(text)));
         }
         any
     }

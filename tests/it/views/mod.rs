@@ -12,6 +12,7 @@ use marketsink::{
     domain::{ChannelId, ListingId, Product, ProductState, Variant},
     reports::views::{self, ViewPage, ViewQuery, Why},
 };
+use sea_orm::ConnectionTrait;
 
 databases!(
     each_view_holds_what_it_says,
@@ -19,6 +20,26 @@ databases!(
     pages_follow_each_other_and_count_alike,
     what_is_gone_or_removed_counts_for_nothing,
 );
+
+/// A merchant with one channel, on a marketplace that there is.
+pub async fn a_known_shop(db: &Db) -> Shop {
+    let shop = a_shop(db).await;
+    make_known(db).await;
+    shop
+}
+
+pub async fn another_channel(db: &Db, shop: Shop, state: &str) -> ChannelId {
+    let id = channel(db, shop.merchant, shop.outlet, state).await;
+    make_known(db).await;
+    id
+}
+
+async fn make_known(db: &Db) {
+    let tx = db.write_tx().await.unwrap();
+    let known = "update channels set marketplace = 'tiktok_shop', platform = 'tiktok_shop'";
+    tx.execute_unprepared(known).await.unwrap();
+    tx.commit().await.unwrap();
+}
 
 /// A product with one variant.
 pub fn product(id: u64, code: Option<&str>, title: &str) -> Product {
@@ -74,8 +95,8 @@ pub fn on(channel: ChannelId) -> ViewQuery {
 
 /// MUG on both channels, twice on the first; TEA on the second; CUP nowhere; two listings without a SKU.
 async fn a_catalogue(db: &Db) -> (Shop, ChannelId) {
-    let shop = a_shop(db).await;
-    let second = channel(db, shop.merchant, shop.outlet, "active").await;
+    let shop = a_known_shop(db).await;
+    let second = another_channel(db, shop, "active").await;
     skus(db, shop, &["MUG", "TEA", "CUP"]).await;
     let at_first = [
         product(1, Some("MUG"), "Mug"),
@@ -180,7 +201,7 @@ async fn a_view_is_searched_whatever_the_case_and_without_wildcards(db: Db) {
 }
 
 async fn pages_follow_each_other_and_count_alike(db: Db) {
-    let shop = a_shop(&db).await;
+    let shop = a_known_shop(&db).await;
     let names: Vec<String> = (0..7).map(|n| format!("S-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     skus(&db, shop, &names).await;
@@ -227,7 +248,7 @@ async fn pages_follow_each_other_and_count_alike(db: Db) {
 
 async fn what_is_gone_or_removed_counts_for_nothing(db: Db) {
     let (shop, _) = a_catalogue(&db).await;
-    let removed = channel(&db, shop.merchant, shop.outlet, "removed").await;
+    let removed = another_channel(&db, shop, "removed").await;
     let there = [product(1, Some("CUP"), "Cup"), product(2, None, "Box")];
     apply(&db, shop, removed, &there).await;
     let tx = db.write_tx().await.unwrap();
