@@ -69,9 +69,10 @@ pub async fn run(context: &Context, args: &DriftArgs) -> anyhow::Result<ExitCode
         limit: args.limit.unwrap_or(usual),
     };
     let (now, merchant) = (session.now(), session.merchant);
-    let mut sheet = match args.csv {
-        true => Some(Sheet::open(None, HEADING)?),
-        false => None,
+    let mut sheet = if args.csv {
+        Some(Sheet::open(None, HEADING)?)
+    } else {
+        None
     };
     let page = loop {
         let page = drift::drift(&session.app.db, merchant, &query, now).await?;

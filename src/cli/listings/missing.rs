@@ -73,7 +73,7 @@ async fn quantities(
 }
 
 enum Out {
-    Csv(Sheet, u64),
+    Csv(Box<Sheet>, u64),
     Json(Vec<serde_json::Value>),
     Table(Table, u64),
 }
@@ -82,7 +82,8 @@ impl Out {
     fn open(context: &Context, args: &MissingArgs) -> anyhow::Result<Self> {
         if args.csv {
             let heading = ["seller_sku", "name", "quantity", "price", "currency"];
-            return Ok(Self::Csv(Sheet::open(args.output.as_deref(), &heading)?, 0));
+            let sheet = Sheet::open(args.output.as_deref(), &heading)?;
+            return Ok(Self::Csv(Box::new(sheet), 0));
         }
         Ok(if context.json {
             Self::Json(Vec::new())

@@ -52,7 +52,7 @@ struct Listed {
 }
 
 #[derive(FromQueryResult)]
-struct Skus {
+struct Sold {
     channel_id: i64,
     skus: i64,
     multiple: i64,
@@ -87,7 +87,7 @@ pub async fn channel_statistic(
     });
     let ids: Vec<i64> = channels.iter().map(|channel| channel.id.0).collect();
     let listed = listed(db, &ids).await?;
-    let linked: HashMap<i64, Skus> = skus_on(db, &ids)
+    let linked: HashMap<i64, Sold> = skus_on(db, &ids)
         .await?
         .into_iter()
         .map(|row| (row.channel_id, row))
@@ -173,7 +173,7 @@ async fn listed(db: &Db, channels: &[i64]) -> Result<Vec<Listed>, DbErr> {
         .await
 }
 
-async fn skus_on(db: &Db, channels: &[i64]) -> Result<Vec<Skus>, DbErr> {
+async fn skus_on(db: &Db, channels: &[i64]) -> Result<Vec<Sold>, DbErr> {
     let column = |column| Expr::col((listings::Entity, column));
     let per_sku = Query::select()
         .column((listings::Entity, listings::Column::ChannelId))
@@ -198,7 +198,7 @@ async fn skus_on(db: &Db, channels: &[i64]) -> Result<Vec<Skus>, DbErr> {
         .group_by_col("channel_id")
         .to_owned();
     let backend = db.read().get_database_backend();
-    Skus::find_by_statement(backend.build(&per_channel))
+    Sold::find_by_statement(backend.build(&per_channel))
         .all(db.read())
         .await
 }
