@@ -10,8 +10,10 @@ use unicode_security::skeleton;
 
 /// The code without what people cannot tell apart.
 pub fn fold(code: &str) -> String {
-    let plain: String = visible(code).flat_map(char::to_lowercase).collect();
-    let alike: String = skeleton(&plain).flat_map(char::to_lowercase).collect();
+    // As written first: small letters of another alphabet look less alike than its capitals.
+    let shown: String = visible(code).collect();
+    let small: String = skeleton(&shown).flat_map(char::to_lowercase).collect();
+    let alike: String = skeleton(&small).flat_map(char::to_lowercase).collect();
     alike.replace('i', "l")
 }
 

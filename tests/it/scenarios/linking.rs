@@ -101,6 +101,7 @@ impl World {
     }
 
     /// A buyer orders what a listing shows, whatever its code.
+    #[expect(clippy::unused_self, reason = "it reads as the world's own")]
     pub fn order_listed(&self, shop: &SimShop, listing: &listings::Model, quantity: i64) {
         let line = NewLine {
             variant_id: variant_of(shop, listing),
