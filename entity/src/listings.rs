@@ -38,6 +38,21 @@ pub struct Model {
     pub push_read_at: Option<i64>,
     pub pushed_quantity: Option<i64>,
     pub pushed_at: Option<i64>,
+    /// `auto`: by the same code; `hand`: a person decided, and scans leave it.
+    #[sea_orm(column_type = "Text")]
+    pub link_by: String,
+    /// A person took the link away: nothing links it again by itself.
+    pub unlinked_by_hand: bool,
+    /// When a person last linked or unlinked it.
+    pub link_at: Option<i64>,
+    /// Units that campaigns of the marketplace hold, and that `quantity` leaves out.
+    pub reserved: Option<i64>,
+    /// When what it shows was first read; an unchanged reading later writes nothing.
+    pub shown_at: Option<i64>,
+    /// When another quantity than before was last read.
+    pub quantity_read_at: Option<i64>,
+    /// When another price than before was last read.
+    pub price_read_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -13,6 +13,15 @@ pub struct Model {
     pub code: String,
     #[sea_orm(column_type = "Text")]
     pub name: String,
+    /// The code without what people cannot tell apart; none: not worked out yet.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub folded_code: Option<String>,
+    /// What the merchant asks for one unit, in minor units of `currency`.
+    pub price_minor: Option<i64>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub currency: Option<String>,
+    /// When the price was set.
+    pub price_at: Option<i64>,
     pub created_at: i64,
 }
 

@@ -1,7 +1,7 @@
 //! Writing what differs, and only that.
 
 use super::{
-    Change, Fetched, diff,
+    Change, Fetched, LinkBy, diff, links,
     skus::{self, SkuIndex},
 };
 use crate::db::Tx;
@@ -15,7 +15,7 @@ use std::collections::HashSet;
 
 /// Listings looked at together when absence is concluded.
 const SWEEP: u64 = 1_000;
-/// Rows per statement: 19 values each, and SQLite binds 32,766 at most.
+/// Rows per statement: 22 values each, and SQLite binds 32,766 at most.
 const ROWS: usize = 1_000;
 
 /// What one page of products changed.
@@ -103,6 +103,10 @@ fn added(
         price_minor: Set(fetched.price_minor),
         currency: Set(fetched.currency),
         quantity: Set(fetched.quantity),
+        reserved: Set(fetched.reserved),
+        shown_at: Set(Some(now.micros())),
+        link_by: Set(LinkBy::Auto.as_str().to_owned()),
+        unlinked_by_hand: Set(false),
         push_ref: Set(fetched.push_ref),
         content_hash: Set(fetched.content_hash),
         remote_version: Set(fetched.remote_version),
@@ -118,13 +122,23 @@ fn changed(
     skus: &SkuIndex,
     now: Timestamp,
 ) -> listings::ActiveModel {
-    // The link follows the seller SKU when that changes; a link made otherwise stays.
-    let sku_id = if fetched.seller_sku == listing.seller_sku && listing.sku_id.is_some() {
+    // The link follows the seller SKU when that changes; what a person decided stays.
+    let is_same = fetched.seller_sku == listing.seller_sku && listing.sku_id.is_some();
+    let sku_id = if is_same || links::is_by_hand(&listing) {
         listing.sku_id
     } else {
         skus.id_of(fetched.seller_sku.as_deref())
     };
+    let quantity_differs = fetched.quantity != listing.quantity;
+    let price_differs =
+        fetched.price_minor != listing.price_minor || fetched.currency != listing.currency;
     let mut row = listing.into_active_model();
+    if quantity_differs {
+        row.quantity_read_at = Set(Some(now.micros()));
+    }
+    if price_differs {
+        row.price_read_at = Set(Some(now.micros()));
+    }
     row.sku_id = Set(sku_id);
     row.seller_sku = Set(fetched.seller_sku);
     row.title = Set(fetched.title);
@@ -132,6 +146,8 @@ fn changed(
     row.price_minor = Set(fetched.price_minor);
     row.currency = Set(fetched.currency);
     row.quantity = Set(fetched.quantity);
+    row.reserved = Set(fetched.reserved);
+    row.shown_at = Set(Some(now.micros()));
     row.push_ref = Set(fetched.push_ref);
     row.content_hash = Set(fetched.content_hash);
     row.remote_version = Set(fetched.remote_version);

@@ -16,6 +16,8 @@ pub struct Fetched {
     pub price_minor: Option<i64>,
     pub currency: Option<String>,
     pub quantity: Option<i64>,
+    /// Units that campaigns hold; none when there are none.
+    pub reserved: Option<i64>,
     pub push_ref: Option<String>,
     pub remote_version: i64,
     pub content_hash: String,
@@ -88,6 +90,7 @@ impl Fetched {
             price_minor: variant.price.map(|price| price.minor),
             currency: variant.price.map(|price| price.currency.code().to_owned()),
             quantity: variant.quantity,
+            reserved: variant.reserved.filter(|units| *units > 0),
             push_ref: variant.push_ref.clone(),
             remote_version: product.version.micros(),
             content_hash: String::new(),
@@ -119,6 +122,11 @@ impl Fetched {
                 None => hash.update(0_u64.to_le_bytes()),
             }
         }
+        // Left out where there are none: listings that were read before campaigns were keep their hash.
+        if let Some(units) = self.reserved {
+            hash.update(b"reserved");
+            hash.update(units.to_le_bytes());
+        }
         hex::encode(&hash.finalize()[..16])
     }
 
@@ -135,6 +143,7 @@ impl Fetched {
         note("price", self.price_minor != listing.price_minor);
         note("currency", self.currency != listing.currency);
         note("quantity", self.quantity != listing.quantity);
+        note("reserved", self.reserved != listing.reserved);
         note("push_ref", self.push_ref != listing.push_ref);
         fields
     }
@@ -162,6 +171,7 @@ mod tests {
             seller_sku: Some((*sku).to_owned()),
             price: None,
             quantity: Some(3),
+            reserved: None,
             push_ref: None,
         };
         Product {
@@ -192,9 +202,16 @@ mod tests {
                 push_ref: fetched.push_ref,
                 content_hash: fetched.content_hash,
                 remote_version: fetched.remote_version,
+                reserved: fetched.reserved,
                 push_read_at: None,
                 pushed_quantity: None,
                 pushed_at: None,
+                link_by: "auto".to_owned(),
+                unlinked_by_hand: false,
+                link_at: None,
+                shown_at: None,
+                quantity_read_at: None,
+                price_read_at: None,
                 created_at: 0,
                 updated_at: 0,
             }

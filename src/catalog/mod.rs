@@ -1,19 +1,27 @@
 //! SKUs and listings: what the merchant sells, and how each channel shows it.
 //!
 //! Owns the tables `skus` and `listings`. A page of products costs one query to compare and writes only
-//! what differs. A listing is linked to a SKU when its seller SKU is exactly the SKU's code, and is never
-//! linked by resemblance.
+//! what differs. A listing is linked to a SKU when its seller SKU is exactly the SKU's code, or by hand; what a person
+//! decided stays. Codes that look alike are suggested, and never linked by themselves.
 
 mod apply;
+mod create;
 mod diff;
+mod fold;
+mod links;
 mod skus;
 
 pub use apply::{Applied, apply_gone, apply_products, mark_unseen_gone};
+pub use create::{Creation, NewSku, Skip, Skipped, create_skus_from, unlinked_page};
 pub use diff::{Change, Fetched};
-pub use skus::{create_sku, find_sku, list_skus, sku_codes};
+pub use fold::{difference, fold};
+pub use links::{
+    LinkBy, LinkError, SoldAs, Suggestion, Suggestions, link, sold_as, suggestions, unlink,
+};
+pub use skus::{create_sku, find_sku, fold_missing, list_skus, set_price, sku_codes};
 
 use crate::db::Tx;
-use crate::domain::{ChannelId, ListingId, MerchantId, RemoteId, SkuId, Timestamp};
+use crate::domain::{ChannelId, ListingId, MerchantId, SkuId, Timestamp};
 use entity::listings;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -34,26 +42,24 @@ pub async fn listings_of<C: ConnectionTrait>(
         .await
 }
 
-/// The SKU that a channel's listing is linked to.
-pub async fn sku_of_listing<C: ConnectionTrait>(
-    db: &C,
-    channel: ChannelId,
-    product: &RemoteId,
-    variant: &RemoteId,
-) -> Result<Option<SkuId>, DbErr> {
-    let listing = listings::Entity::of_channel(channel.0)
-        .filter(listings::Column::ProductId.eq(product.as_str()))
-        .filter(listings::Column::VariantId.eq(variant.as_str()))
-        .one(db)
-        .await?;
-    Ok(listing.and_then(|listing| listing.sku_id).map(SkuId))
-}
-
 pub async fn listing<C: ConnectionTrait>(
     db: &C,
     id: ListingId,
 ) -> Result<Option<listings::Model>, DbErr> {
     listings::Entity::find_by_id(id.0).one(db).await
+}
+
+/// The merchant's listings among `ids`, by id.
+pub async fn listings_by_id<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    ids: &[ListingId],
+) -> Result<Vec<listings::Model>, DbErr> {
+    listings::Entity::of_merchant(merchant.0)
+        .filter(listings::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .order_by_asc(listings::Column::Id)
+        .all(db)
+        .await
 }
 
 /// Notes that the levels of these listings are being read for a push. A sale recorded after this moment

@@ -1,7 +1,11 @@
 //! SKUs, and linking listings to them by exact code.
 
-use crate::db::Tx;
-use crate::domain::{MerchantId, SkuId, Timestamp};
+use super::{
+    fold::{Alike, fold},
+    links,
+};
+use crate::db::{Db, Tx};
+use crate::domain::{MerchantId, Money, SkuId, Timestamp};
 use entity::{listings, skus};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
@@ -10,6 +14,8 @@ use sea_orm::{
 use std::collections::{BTreeSet, HashMap};
 
 const LIST_LIMIT: u64 = 100_000;
+/// Codes folded in one transaction.
+const FOLDS: u64 = 500;
 
 /// SKU ids by code.
 #[derive(Debug, Default)]
@@ -65,6 +71,7 @@ pub async fn create_sku(
         merchant_id: Set(merchant.0),
         code: Set(code.to_owned()),
         name: Set(name.to_owned()),
+        folded_code: Set(Some(fold(code))),
         created_at: Set(now.micros()),
         ..Default::default()
     };
@@ -74,7 +81,7 @@ pub async fn create_sku(
         .col_expr(listings::Column::UpdatedAt, Expr::value(now.micros()))
         .filter(listings::Column::MerchantId.eq(merchant.0))
         .filter(listings::Column::SellerSku.eq(code))
-        .filter(listings::Column::SkuId.is_null())
+        .filter(links::may_be_linked())
         .exec(tx)
         .await?;
     Ok((SkuId(sku.id), linked.rows_affected))
@@ -106,4 +113,67 @@ pub async fn sku_codes<C: ConnectionTrait>(
         .into_iter()
         .map(|row| (SkuId(row.id), row.code))
         .collect())
+}
+
+/// Says what the merchant asks for one unit. False when the merchant has no such SKU.
+pub async fn set_price(
+    tx: &Tx,
+    merchant: MerchantId,
+    code: &str,
+    price: Money,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    let set = skus::Entity::update_many()
+        .col_expr(skus::Column::PriceMinor, Expr::value(price.minor))
+        .col_expr(skus::Column::Currency, Expr::value(price.currency.code()))
+        .col_expr(skus::Column::PriceAt, Expr::value(now.micros()))
+        .filter(skus::Column::MerchantId.eq(merchant.0))
+        .filter(skus::Column::Code.eq(code))
+        .exec(tx)
+        .await?;
+    Ok(set.rows_affected > 0)
+}
+
+/// The merchant's SKUs that look like any of `codes`, by folded code; one query, or none without codes. Those made
+/// before codes were folded are found after [`fold_missing`].
+pub async fn alike<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    codes: &[&str],
+) -> Result<Alike<skus::Model>, DbErr> {
+    let folded: BTreeSet<String> = codes.iter().map(|code| fold(code)).collect();
+    if folded.is_empty() {
+        return Ok(Alike::from_iter([]));
+    }
+    let rows = skus::Entity::of_merchant(merchant.0)
+        .filter(skus::Column::FoldedCode.is_in(folded))
+        .order_by_asc(skus::Column::Id)
+        .all(db)
+        .await?;
+    let pair = |row: skus::Model| Some((row.folded_code.clone()?, row));
+    Ok(rows.into_iter().filter_map(pair).collect())
+}
+
+/// Folds the codes of SKUs that were made before codes were folded. One query when there are none.
+pub async fn fold_missing(db: &Db, merchant: MerchantId) -> Result<(), DbErr> {
+    loop {
+        let unfolded = skus::Entity::of_merchant(merchant.0)
+            .filter(skus::Column::FoldedCode.is_null())
+            .order_by_asc(skus::Column::Id)
+            .limit(FOLDS)
+            .all(db.read())
+            .await?;
+        if unfolded.is_empty() {
+            return Ok(());
+        }
+        let tx = db.write_tx().await?;
+        for row in unfolded {
+            skus::Entity::update_many()
+                .col_expr(skus::Column::FoldedCode, Expr::value(fold(&row.code)))
+                .filter(skus::Column::Id.eq(row.id))
+                .exec(&tx)
+                .await?;
+        }
+        tx.commit().await?;
+    }
 }

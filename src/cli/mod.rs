@@ -9,9 +9,11 @@ mod context;
 mod deliveries;
 mod demo;
 mod doctor;
+mod drift;
 mod finding;
 mod follow;
 mod guide;
+mod listings;
 mod orders;
 mod output;
 mod sandbox;
@@ -21,6 +23,7 @@ mod sealing;
 mod secrets;
 mod serve;
 mod setup;
+mod sheet;
 mod state;
 mod stock;
 mod webhook;
@@ -79,6 +82,9 @@ enum Command {
     Channel(channel::ChannelCommand),
     Scan(scan::ScanArgs),
     #[command(subcommand)]
+    Listings(listings::ListingsCommand),
+    Drift(drift::DriftArgs),
+    #[command(subcommand)]
     Orders(orders::OrdersCommand),
     #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
@@ -123,6 +129,8 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => sandbox::run(&context()?, &args).await,
         Command::Channel(command) => channel::run(&context()?, command).await,
         Command::Scan(args) => scan::run(&context()?, &args).await,
+        Command::Listings(command) => listings::run(&context()?, command).await,
+        Command::Drift(args) => drift::run(&context()?, &args).await,
         Command::Orders(command) => orders::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::accounts;
 use crate::catalog;
-use crate::domain::{MerchantId, OutletId, SkuId, Source, Work};
+use crate::domain::{Currency, MerchantId, Money, OutletId, SkuId, Source, Work};
 use crate::queue::{self, NewJob};
 use crate::sales;
 use crate::stock::{self, LevelView};
@@ -16,7 +16,7 @@ use entity::{listings, skus};
 use serde_json::{Value, json};
 use std::{collections::HashMap, process::ExitCode};
 
-/// Levels per SKU and outlet: show, set
+/// Levels per SKU and outlet, and prices: show, set, price
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Examples:\n  marketsink stock show\n  marketsink stock set --sku KOPI-GAYO-250 --units 40"
@@ -24,6 +24,7 @@ use std::{collections::HashMap, process::ExitCode};
 pub enum StockCommand {
     Show(ShowArgs),
     Set(SetArgs),
+    Price(PriceArgs),
 }
 
 /// Shows levels; with --sku also the listings that show them
@@ -62,12 +63,47 @@ pub struct SetArgs {
     note: String,
 }
 
+/// Says what one unit of a SKU costs: `marketsink drift` compares it with what channels show
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  marketsink stock price --sku MUG 55000 --currency IDR")]
+pub struct PriceArgs {
+    #[arg(long, value_name = "CODE")]
+    sku: String,
+    /// In major units, such as 55000 or 19.98
+    amount: String,
+    /// Its ISO 4217 code
+    #[arg(long, value_name = "CODE")]
+    currency: String,
+}
+
 pub async fn run(context: &Context, command: StockCommand) -> anyhow::Result<ExitCode> {
     match command {
         StockCommand::Show(args) => show(context, args.sku.as_deref()).await?,
         StockCommand::Set(args) => set(context, &args).await?,
+        StockCommand::Price(args) => price(context, &args).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn price(context: &Context, args: &PriceArgs) -> anyhow::Result<()> {
+    let price = Money::parse(&args.amount, Currency::from_code(&args.currency)?)?;
+    let session = context.session().await?;
+    let now = session.now();
+    let tx = session.app.db.write_tx().await?;
+    if !catalog::set_price(&tx, session.merchant, &args.sku, price, now).await? {
+        return Err(unknown(&args.sku));
+    }
+    tx.commit().await?;
+    session.close().await?;
+    if context.json {
+        return say_json(&json!({"sku": args.sku, "price": price}));
+    }
+    say(format!("{} costs {price}", args.sku));
+    Ok(())
+}
+
+fn unknown(code: &str) -> anyhow::Error {
+    anyhow!("no SKU is called `{code}`; `marketsink stock set --sku {code} --units N` makes it")
 }
 
 async fn show(context: &Context, code: Option<&str>) -> anyhow::Result<()> {
@@ -77,9 +113,7 @@ async fn show(context: &Context, code: Option<&str>) -> anyhow::Result<()> {
     if let Some(code) = code {
         skus.retain(|sku| sku.code == code);
         if skus.is_empty() {
-            return Err(anyhow!(
-                "no SKU is called `{code}`; `marketsink stock set --sku {code} --units N` makes it"
-            ));
+            return Err(unknown(code));
         }
     }
     let rows = rows(&session, &skus).await?;

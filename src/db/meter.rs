@@ -3,9 +3,10 @@
 //! Counts tell more than times on a busy machine, and they stay the same from run to run. A [`super::Db`]
 //! without a meter asks for nothing. `BEGIN` and `COMMIT` are not statements here.
 
+use sea_orm::Statement;
 use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// Counts what goes to the database; clones share the counts.
@@ -17,6 +18,8 @@ struct Counts {
     reads: AtomicU64,
     writes: AtomicU64,
     transactions: AtomicU64,
+    keeps: AtomicBool,
+    kept: Mutex<Vec<Statement>>,
 }
 
 /// What a [`Meter`] has counted.
@@ -40,8 +43,24 @@ impl Meter {
         }
     }
 
-    pub(super) fn count_statement(&self, sql: &str) {
-        let verb = sql.trim_start().get(..6).unwrap_or_default();
+    /// Keeps statements from now on, until they are taken: to ask the database for their plans.
+    pub fn keep_statements(&self) {
+        self.0.keeps.store(true, Ordering::Relaxed);
+    }
+
+    /// The statements since [`Meter::keep_statements`], in order; no more are kept.
+    pub fn take_statements(&self) -> Vec<Statement> {
+        self.0.keeps.store(false, Ordering::Relaxed);
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *kept)
+    }
+
+    pub(super) fn count_statement(&self, statement: &Statement) {
+        if self.0.keeps.load(Ordering::Relaxed) {
+            let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(statement.clone());
+        }
+        let verb = statement.sql.trim_start().get(..6).unwrap_or_default();
         let counter = if verb.eq_ignore_ascii_case("select") {
             &self.0.reads
         } else {

@@ -54,7 +54,7 @@ impl Db {
     pub fn with_meter(mut self, meter: Meter) -> Self {
         for end in [&mut self.write, &mut self.read] {
             let meter = meter.clone();
-            end.set_metric_callback(move |query| meter.count_statement(&query.statement.sql));
+            end.set_metric_callback(move |query| meter.count_statement(query.statement));
         }
         Self {
             meter: Some(meter),

@@ -33,6 +33,9 @@ pub struct Variant {
     pub price: Option<Money>,
     /// What the channel shows as available; `None` when it does not count stock.
     pub quantity: Option<i64>,
+    /// Units that campaigns of the marketplace hold, and that `quantity` leaves out; `None` where the API does not
+    /// tell them.
+    pub reserved: Option<i64>,
     /// What the adapter needs to push stock or price to it, such as warehouse ids. Opaque above.
     pub push_ref: Option<String>,
 }

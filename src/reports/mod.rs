@@ -1,11 +1,14 @@
-//! Questions that only read: the overview, and the whole state as text.
+//! Questions that only read: the overview, the views of the catalogue, drift, and the whole state as text.
 //!
 //! Owns no table and writes none.
 
+pub mod drift;
 mod feed;
 mod overview;
 mod state;
+mod statements;
 mod totals;
+pub mod views;
 
 pub use feed::{FeedPosition, feed};
 pub use overview::{ChannelRow, Overview, SaleRow, overview};

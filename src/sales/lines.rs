@@ -1,7 +1,7 @@
 //! Writing the lines of an order, and the stock movements between what they held and what they hold.
 
 use super::{BookedLine, Plan};
-use crate::catalog;
+use crate::catalog::{self, SoldAs};
 use crate::db::Tx;
 use crate::domain::{ChannelId, MerchantId, Order, OrderId, OrderLine, OutletId, SkuId};
 use crate::stock::{Movement, MovementKind};
@@ -59,7 +59,7 @@ pub async fn write_lines(
 struct Skus(HashMap<(String, String, Option<String>), Option<SkuId>>);
 
 impl Skus {
-    /// By the listing that was sold, else by the exact seller SKU.
+    /// By the listing that was sold, else by the exact seller SKU, unless a person unlinked the listing.
     async fn resolve(
         &mut self,
         tx: &Tx,
@@ -75,11 +75,14 @@ impl Skus {
             return Ok(*known);
         }
         let connection = ChannelId(order.connection_id);
-        let mut sku =
-            catalog::sku_of_listing(tx, connection, &line.product_id, &line.variant_id).await?;
-        if let (None, Some(code)) = (sku, &line.seller_sku) {
-            sku = catalog::find_sku(tx, MerchantId(order.merchant_id), code).await?;
-        }
+        let sold_as = catalog::sold_as(tx, connection, &line.product_id, &line.variant_id).await?;
+        let sku = match (sold_as, &line.seller_sku) {
+            (SoldAs::Sku(sku), _) => Some(sku),
+            (SoldAs::Unknown, Some(code)) => {
+                catalog::find_sku(tx, MerchantId(order.merchant_id), code).await?
+            }
+            (SoldAs::Nothing, _) | (SoldAs::Unknown, None) => None,
+        };
         self.0.insert(key, sku);
         Ok(sku)
     }

@@ -8,6 +8,7 @@ mod plan;
 mod queries;
 mod record;
 mod steps;
+mod waiting;
 
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
@@ -16,3 +17,6 @@ pub use queries::{
 };
 pub use record::{Recorded, Recording, mark_attention, record_order};
 pub use steps::Step;
+pub use waiting::{
+    WaitingUnits, orders_waiting_for_codes, orders_waiting_for_products, waiting_units,
+};

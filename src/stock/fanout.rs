@@ -5,6 +5,7 @@ use crate::channels;
 use crate::db::Tx;
 use crate::domain::{ChannelId, ListingId, MerchantId, SkuId, Source, Timestamp, Work};
 use crate::queue::{self, NewJob};
+use entity::listings;
 use sea_orm::DbErr;
 use std::{collections::HashMap, time::Duration};
 
@@ -25,7 +26,8 @@ pub struct SoldOn {
 ///
 /// The listings of the channel that sold are left out where the marketplace counts for itself, unless a
 /// push of ours may have been in flight when the sale was made: it would have overwritten the
-/// marketplace's own count with a level that did not know of the sale.
+/// marketplace's own count with a level that did not know of the sale. A SKU that the channel lists more than
+/// once is told to all its listings there: the marketplace has lowered only the one that was sold.
 pub async fn enqueue_pushes(
     tx: &Tx,
     merchant: MerchantId,
@@ -39,13 +41,17 @@ pub async fn enqueue_pushes(
     }
     let mut pushes_to = HashMap::new();
     let mut jobs = Vec::new();
-    for listing in catalog::listings_of(tx, merchant, skus).await? {
+    let listings = catalog::listings_of(tx, merchant, skus).await?;
+    let n_there = listings_where_sold(&listings, sold);
+    for listing in listings {
         let channel = ChannelId(listing.channel_id);
         let knows_already = sold.is_some_and(|sold| {
             let may_be_overwritten = listing.push_read_at.is_some_and(|read_at| {
                 Timestamp::from_micros(read_at) + CLOCK_SKEW >= sold.placed_at
             });
-            sold.channel == channel && sold.reduces_own_stock && !may_be_overwritten
+            // Of several listings of one SKU the channel has lowered only that which was sold.
+            let is_only = n_there.get(&listing.sku_id) == Some(&1);
+            sold.channel == channel && sold.reduces_own_stock && is_only && !may_be_overwritten
         });
         // A listing whose stock the channel does not count has nothing to be told.
         if knows_already || listing.quantity.is_none() {
@@ -71,6 +77,21 @@ pub async fn enqueue_pushes(
         }
     }
     queue::enqueue(tx, &jobs, now).await
+}
+
+/// Listings of each SKU on the channel that sold.
+fn listings_where_sold(
+    listings: &[listings::Model],
+    sold: Option<SoldOn>,
+) -> HashMap<Option<i64>, usize> {
+    let mut n_there = HashMap::new();
+    let there = listings
+        .iter()
+        .filter(|listing| sold.is_some_and(|sold| sold.channel.0 == listing.channel_id));
+    for listing in there {
+        *n_there.entry(listing.sku_id).or_default() += 1;
+    }
+    n_there
 }
 
 async fn takes_pushes(tx: &Tx, channel: ChannelId) -> Result<bool, DbErr> {

@@ -13,6 +13,7 @@ mod cursors;
 mod download;
 mod error;
 mod examine;
+mod linking;
 mod missed;
 mod orders;
 mod pace;
@@ -32,6 +33,10 @@ pub use consent::{AskConsent, ConsentError, ConsentLink, consent_callback};
 pub use cursors::{Stream, cursor};
 pub use error::SyncError;
 pub use examine::{Answers, Clocks, Examination};
+pub use linking::{
+    Creating, MadeSku, MadeSkus, Relinked, create_sku_named, create_skus_of,
+    create_skus_of_channel, link, unlink,
+};
 pub use pace::Lane;
 pub use queries::{downloads, last_scans, order_sources, scan, scans};
 pub use scan::ScanRequest;

@@ -1,6 +1,6 @@
 //! Reading one product back and applying it.
 
-use super::{Lane, Sync, SyncError};
+use super::{Lane, Sync, SyncError, linking::revive_waiting};
 use crate::catalog::{self, Applied};
 use crate::domain::{ChannelId, EventKind, RemoteId};
 use crate::inbox;
@@ -34,6 +34,10 @@ impl Sync {
         let tx = self.db().write_tx().await?;
         let mut applied =
             catalog::apply_products(&tx, connection.merchant, connection.id, &found, now).await?;
+        if applied.linked > 0 {
+            let products = found.iter().map(|product| &product.remote_id);
+            revive_waiting(&tx, &connection, products, now).await?;
+        }
         if found.is_empty() {
             applied.gone += catalog::apply_gone(&tx, connection.id, asked, now).await?;
         }

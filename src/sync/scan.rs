@@ -9,6 +9,7 @@
 use super::{
     Lane, Stream, Sync, SyncError,
     cursors::{self, advance},
+    linking::revive_waiting,
     position::Position,
 };
 use crate::catalog::{self, Applied};
@@ -176,6 +177,10 @@ impl Sync {
         let applied =
             catalog::apply_products(&tx, connection.merchant, connection.id, &page.items, now)
                 .await?;
+        if applied.linked > 0 {
+            let products = page.items.iter().map(|product| &product.remote_id);
+            revive_waiting(&tx, connection, products, now).await?;
+        }
         if walk.complete {
             save_seen(&tx, &row, &applied).await?;
         }

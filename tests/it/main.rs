@@ -17,3 +17,4 @@ mod schedule;
 mod secrets;
 mod shopify;
 mod support;
+mod views;

@@ -418,6 +418,7 @@ fn variant(
         seller_sku: seller_sku(model, row, item),
         price: price(row, usual)?,
         quantity: available(&row["stock_info_v2"]),
+        reserved: Some(reserved(&row["stock_info_v2"])),
         push_ref: None,
     })
 }

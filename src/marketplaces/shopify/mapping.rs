@@ -385,6 +385,7 @@ fn variant(row: &Value, state: ProductState, place: &Place) -> Read<Variant> {
         // One finer than the currency is not shown, rather than rounded.
         price: money(&row["price"], place.currency).ok(),
         quantity,
+        reserved: None,
         push_ref: push_ref
             .filter(|_| quantity.is_some())
             .map(|(item, location)| format!("{item}@{location}")),

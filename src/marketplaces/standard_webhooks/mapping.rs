@@ -363,6 +363,7 @@ fn variant(row: &Place<'_>, state: ProductState, currency: Option<Currency>) -> 
         seller_sku: maybe(row, "sku", code)?.flatten(),
         price,
         quantity: maybe(row, "quantity", Place::units)?,
+        reserved: None,
         push_ref: None,
     })
 }

@@ -310,6 +310,7 @@ fn variant(sku: RemoteSku, of_product: ProductState) -> Result<Variant, String> 
         seller_sku,
         price: sku.price.map(price).transpose()?.flatten(),
         quantity: sku.inventory.as_deref().map(in_all_warehouses),
+        reserved: None,
         push_ref: sku.inventory.and_then(|all| warehouses(&all)),
     })
 }

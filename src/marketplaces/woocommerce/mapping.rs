@@ -230,6 +230,7 @@ pub fn product(row: &Value, variations: &[Value], currency: Currency) -> Read<Pr
             seller_sku: text(row, "sku").map(str::to_owned),
             price: price(row, currency),
             quantity: quantity(row),
+            reserved: None,
             push_ref: Some(Target::Product.to_ref()),
         }],
     };
@@ -277,6 +278,7 @@ fn variation(row: &Value, parent: &Value, currency: Currency) -> Read<Variant> {
         } else {
             quantity(row)
         },
+        reserved: None,
         push_ref: Some(target.to_ref()),
     })
 }

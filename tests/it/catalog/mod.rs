@@ -83,6 +83,7 @@ fn page() -> Vec<Product> {
         seller_sku: Some(format!("SHIRT-{product}-{n}")),
         price: None,
         quantity: Some(10),
+        reserved: None,
         push_ref: None,
     };
     let product = |product: u64| Product {

@@ -3,6 +3,7 @@
 mod consent;
 mod custom_store;
 mod help;
+mod listings;
 mod serving;
 mod setup;
 mod shops;

@@ -1,12 +1,21 @@
 //! Steps of the schema go back and forth, and keep what is there.
 
 use crate::support::{builders, scenarios};
-use entity::{credentials, schedules};
-use marketsink::db::{DatabaseOptions, Db, migrate};
+use entity::{credentials, listings, schedules};
+use marketsink::{
+    catalog,
+    db::{DatabaseOptions, Db, migrate},
+    domain::ListingId,
+};
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, Database, EntityTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, Database, EntityTrait, QueryOrder,
+};
 
-scenarios!(the_calendar_comes_to_channels_that_are_there_already);
+scenarios!(
+    the_calendar_comes_to_channels_that_are_there_already,
+    listings_and_skus_that_are_there_already_keep_their_links,
+);
 
 /// Steps before the calendar.
 const BEFORE: u32 = 4;
@@ -57,6 +66,63 @@ async fn the_calendar_comes_to_channels_that_are_there_already(url: String) {
     assert_eq!(expressions, expected);
     let none = credentials::Entity::find().all(db.read()).await.unwrap();
     assert_eq!(none, []);
+    plain.close().await.unwrap();
+    db.close().await.unwrap();
+}
+
+/// Steps before links by hand were remembered.
+const BEFORE_LINKS: u32 = 7;
+
+async fn listings_and_skus_that_are_there_already_keep_their_links(url: String) {
+    let db = open(&url).await;
+    migrate(&db).await.unwrap();
+    let plain = Database::connect(&url).await.unwrap();
+    let shop = builders::a_shop(&db).await;
+    let n_steps = u32::try_from(Migrator::migrations().len()).unwrap();
+    Migrator::down(&plain, Some(n_steps - BEFORE_LINKS))
+        .await
+        .unwrap();
+    let (merchant, channel) = (shop.merchant.0, shop.channel.0);
+    for old in [
+        format!(
+            "insert into skus (merchant_id, code, name, created_at) values ({merchant}, 'MUG', 'Mug', 1)"
+        ),
+        format!(
+            "insert into listings (merchant_id, channel_id, product_id, variant_id, sku_id, seller_sku, title, \
+             state, quantity, content_hash, remote_version, created_at, updated_at) \
+             select {merchant}, {channel}, '1', '1', id, 'MUG', 'Mug', 'active', 5, 'x', 1, 1, 1 from skus"
+        ),
+        format!(
+            "insert into listings (merchant_id, channel_id, product_id, variant_id, seller_sku, title, \
+             state, quantity, content_hash, remote_version, created_at, updated_at) \
+             values ({merchant}, {channel}, '2', '2', 'mug', 'Mug', 'active', 5, 'x', 1, 1, 1)"
+        ),
+    ] {
+        plain.execute_unprepared(&old).await.unwrap();
+    }
+
+    Migrator::up(&plain, None).await.unwrap();
+
+    let rows = listings::Entity::find()
+        .order_by_asc(listings::Column::Id)
+        .all(db.read())
+        .await
+        .unwrap();
+    let links: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.sku_id.is_some(),
+                row.link_by.as_str(),
+                row.unlinked_by_hand,
+            )
+        })
+        .collect();
+    assert_eq!(links, [(true, "auto", false), (false, "auto", false)]);
+    // Codes are folded when somebody first asks for look-alikes.
+    let found = catalog::suggestions(&db, shop.merchant, None, ListingId(0), 10).await;
+    let found = found.unwrap().rows;
+    assert_eq!(found.len(), 1, "{found:?}");
     plain.close().await.unwrap();
     db.close().await.unwrap();
 }

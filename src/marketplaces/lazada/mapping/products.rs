@@ -90,6 +90,7 @@ impl Reading<'_> {
             } else {
                 Some(sellable.fold(0_i64, i64::saturating_add))
             },
+            reserved: None,
             push_ref: self.push_ref(seller_sku.clone(), stocks).to_text(),
             seller_sku,
         })

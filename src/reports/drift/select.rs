@@ -1,0 +1,145 @@
+//! Which listings differ, and how many: one statement each.
+
+use super::{DriftClass, DriftQuery, DriftTotals};
+use crate::channels::Channel;
+use crate::db::Db;
+use crate::domain::ListingId;
+use entity::{levels, listings, skus};
+use sea_orm::{
+    Condition, DbErr, FromQueryResult, Order,
+    sea_query::{Expr, ExprTrait, Func, Query, SelectStatement, SimpleExpr},
+};
+
+/// A listing that differs, and our level.
+#[derive(FromQueryResult)]
+pub(super) struct Candidate {
+    pub id: i64,
+    pub ours: Option<i64>,
+}
+
+/// Listings of a connection after `after` that differ, in the order of their ids, which is that of an index.
+pub(super) async fn page(
+    db: &Db,
+    connection: &Channel,
+    query: &DriftQuery,
+    after: ListingId,
+    limit: u64,
+) -> Result<Vec<Candidate>, DbErr> {
+    let mut select = candidates(connection);
+    select
+        .column((listings::Entity, listings::Column::Id))
+        .expr_as(available(connection), "ours")
+        .and_where(col(listings::Column::Id).gt(after.0))
+        .cond_where(differing(connection, query))
+        .order_by((listings::Entity, listings::Column::Id), Order::Asc)
+        .limit(limit);
+    Candidate::find_by_statement(db.read().get_database_backend().build(&select))
+        .all(db.read())
+        .await
+}
+
+fn col(column: listings::Column) -> SimpleExpr {
+    Expr::col((listings::Entity, column))
+}
+
+fn of_sku(column: skus::Column) -> SimpleExpr {
+    Expr::col((skus::Entity, column))
+}
+
+/// The connection's listings that are there, beside their SKU and its level at the channel's outlet.
+fn candidates(connection: &Channel) -> SelectStatement {
+    let level = |column| Expr::col((levels::Entity, column));
+    Query::select()
+        .from(listings::Entity)
+        .left_join(
+            skus::Entity,
+            of_sku(skus::Column::Id).equals((listings::Entity, listings::Column::SkuId)),
+        )
+        .left_join(
+            levels::Entity,
+            level(levels::Column::SkuId)
+                .equals((listings::Entity, listings::Column::SkuId))
+                .and(level(levels::Column::OutletId).eq(connection.outlet.0)),
+        )
+        .and_where(col(listings::Column::ChannelId).eq(connection.id.0))
+        .and_where(Expr::cust("listings.state <> 'gone'"))
+        .to_owned()
+}
+
+/// What may be sold there: as it is pushed. Null where the SKU was never counted at the outlet.
+fn available(connection: &Channel) -> SimpleExpr {
+    let buffer = connection.settings.buffer;
+    let left = format!("levels.on_hand - levels.allocated - {buffer}");
+    Expr::cust(format!("case when {left} < 0 then 0 else {left} end"))
+}
+
+fn stock_differs(connection: &Channel) -> SimpleExpr {
+    // Null, and so no difference, where either side counts nothing.
+    col(listings::Column::Quantity).ne(available(connection))
+}
+
+fn price_differs() -> SimpleExpr {
+    col(listings::Column::PriceMinor)
+        .ne(of_sku(skus::Column::PriceMinor))
+        .and(col(listings::Column::Currency).eq(of_sku(skus::Column::Currency)))
+}
+
+fn differing(connection: &Channel, query: &DriftQuery) -> Condition {
+    let is_unlinked = col(listings::Column::SkuId).is_null();
+    let differs = match query.class {
+        Some(DriftClass::Unlinked) => Condition::all().add(is_unlinked),
+        class => {
+            let mut any = Condition::any()
+                .add(stock_differs(connection))
+                .add(price_differs());
+            if class.is_none() {
+                any = any.add(is_unlinked);
+            }
+            any
+        }
+    };
+    let Some(text) = query.search.as_deref().filter(|text| !text.is_empty()) else {
+        return differs;
+    };
+    let contains = |expr: SimpleExpr| {
+        Expr::expr(Func::lower(expr)).like(super::super::statements::containing(text))
+    };
+    let found = Condition::any()
+        .add(contains(col(listings::Column::Title)))
+        .add(contains(col(listings::Column::SellerSku)))
+        .add(contains(of_sku(skus::Column::Code)));
+    Condition::all().add(differs).add(found)
+}
+
+#[derive(FromQueryResult)]
+struct Totals {
+    compared: Option<i64>,
+    stock: Option<i64>,
+    price: Option<i64>,
+    unlinked: Option<i64>,
+}
+
+pub(super) async fn totals(db: &Db, connection: &Channel) -> Result<DriftTotals, DbErr> {
+    let n = |when: SimpleExpr| {
+        let one = Expr::case(when, Expr::cust("1")).finally(Expr::cust("0"));
+        Func::sum(one).cast_as("bigint")
+    };
+    let mut select = candidates(connection);
+    select
+        .expr_as(n(col(listings::Column::SkuId).is_not_null()), "compared")
+        .expr_as(n(stock_differs(connection)), "stock")
+        .expr_as(n(price_differs()), "price")
+        .expr_as(n(col(listings::Column::SkuId).is_null()), "unlinked");
+    let found = Totals::find_by_statement(db.read().get_database_backend().build(&select))
+        .one(db.read())
+        .await?;
+    let n = |value: Option<i64>| value.unwrap_or(0).cast_unsigned();
+    Ok(
+        found.map_or_else(DriftTotals::default, |found| DriftTotals {
+            compared: n(found.compared),
+            stock: n(found.stock),
+            price: n(found.price),
+            unlinked: n(found.unlinked),
+        }),
+    )
+}
