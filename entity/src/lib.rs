@@ -4,6 +4,8 @@
 //! (`tests/it/architecture.rs` keeps that). Times are microseconds since 1970 in UTC, money is whole minor units.
 
 pub mod channels;
+pub mod completeness;
+pub mod completeness_orders;
 pub mod consents;
 pub mod credentials;
 pub mod cursors;

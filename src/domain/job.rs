@@ -54,6 +54,8 @@ named!(
         CheckAuthorization = "check_authorization",
         /// Find out whether the webhook subscriptions still stand, and mend them.
         CheckSubscriptions = "check_subscriptions",
+        /// Prove that a day's orders are all in the books.
+        CheckCompleteness = "check_completeness",
     }
 );
 

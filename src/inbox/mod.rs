@@ -12,6 +12,7 @@
 mod commit;
 mod fetched;
 mod follow_up;
+mod lateness;
 mod old_keys;
 mod quarantine;
 mod queries;
@@ -22,6 +23,7 @@ mod self_test;
 pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
 pub use fetched::{Kept, keep_fetched};
+pub use lateness::lateness;
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{

@@ -3,15 +3,19 @@
 //! Owns the tables `orders`, `order_lines` and `order_steps`. `plan` decides, `record` writes: one
 //! transaction per order, the same result whatever was heard, how often, in which order.
 
+mod compare;
 mod lines;
 mod plan;
 mod queries;
 mod record;
 mod steps;
 
+pub use compare::{
+    Difference, Told, Unlike, BookedOrder, booked_orders, booked_within, differences, nothing_to_book,
+};
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
-    KnownOrder, OrderFull, counts_by_channel, find_orders, known_orders, latest_orders, order_full,
+    KnownOrder, OrderFull, counts_by_channel, find_orders, ids_of_numbers, known_orders, latest_orders, order_full,
     orders_waiting_for, placed_at,
 };
 pub use record::{Recorded, Recording, mark_attention, record_order};

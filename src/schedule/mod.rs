@@ -15,7 +15,7 @@ pub use expression::{Expression, ExpressionError};
 pub use store::{Fired, Schedule, ScheduleError, defaults_for, fire_due, list, set};
 pub use tick::{Entry, Fire, due_fires};
 
-use crate::domain::{ChannelId, Download, ScanKind, ScanMethod, Work, job::named};
+use crate::domain::{ChannelId, Days, Download, ScanKind, ScanMethod, Work, job::named};
 use crate::marketplaces::{Abilities, Limits, Subscribing};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -39,6 +39,8 @@ named!(
         SubscriptionCheck = "subscription_check",
         /// Ask the shop of a locked channel whether it lets us in again, and unlock it then.
         AuthorizationCheck = "authorization_check",
+        /// Prove that yesterday's orders are all in the books, and once more those of three days ago.
+        Completeness = "completeness",
     }
 );
 
@@ -67,6 +69,9 @@ impl Task {
             Self::TokenRefresh => Work::REFRESH_TOKEN,
             Self::SubscriptionCheck => Work::CHECK_SUBSCRIPTIONS,
             Self::AuthorizationCheck => Work::CHECK_AUTHORIZATION,
+            Self::Completeness => Work::CheckCompleteness {
+                completeness: Days::Lately,
+            },
         }
     }
 
@@ -79,7 +84,7 @@ impl Task {
     pub fn is_of_use(self, abilities: Abilities) -> bool {
         match self {
             Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
-            Self::OrderDownload => abilities.orders,
+            Self::OrderDownload | Self::Completeness => abilities.orders,
             Self::AuthorizationCheck => abilities.orders || abilities.products,
             Self::Missed | Self::TokenRefresh | Self::SubscriptionCheck => true,
         }
@@ -108,6 +113,8 @@ impl Task {
             Self::SubscriptionCheck if limits.subscribing == Subscribing::ByHand => return None,
             Self::SubscriptionCheck => format!("{} 3,15 * * *", spread(60)),
             Self::AuthorizationCheck => format!("{} * * * *", spread(60)),
+            // In the small hours: by then a day's late orders have come.
+            Self::Completeness => format!("{} 5 * * *", spread(60)),
         })
     }
 }

@@ -1,17 +1,19 @@
 //! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
 //!
-//! Owns the tables `scans`, `scan_pages`, `downloads` and `cursors`. Every function reads the present, makes
+//! Owns the tables `scans`, `scan_pages`, `downloads`, `cursors`, `completeness` and `completeness_orders`. Every function reads the present, makes
 //! its calls outside any transaction, and writes what it learned in one; run twice, it does no harm.
 
 mod access;
 mod authorization;
 mod carried;
+mod completeness;
 mod connect;
 mod consent;
 mod cursors;
 mod download;
 mod error;
 mod examine;
+mod lookback;
 mod missed;
 mod orders;
 mod pace;
@@ -25,11 +27,17 @@ mod tokens;
 mod upkeep;
 
 pub use access::{Api, Apis, Sync, SyncOptions};
+pub use completeness::{
+    CompletenessPlan, CompletenessReport, Finding, FindingKind, Proof, Tally, amount, amounts,
+    completeness_orders, completeness_reports, sentence,
+};
 pub use connect::{Connect, Connected, Connection, Unconnected};
 pub use consent::{AskConsent, ConsentError, ConsentLink, consent_callback};
 pub use cursors::{Stream, cursor};
+pub use download::{Preview, Previewed, Seen};
 pub use error::SyncError;
 pub use examine::{Answers, Clocks, Examination};
+pub use lookback::Lookback;
 pub use pace::Lane;
 pub use queries::{downloads, last_scans, order_sources, scan, scans};
 pub use scan::ScanRequest;

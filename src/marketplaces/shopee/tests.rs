@@ -424,6 +424,7 @@ async fn a_window_of_more_than_fifteen_days_is_refused_and_ours_is_not() {
             from: NOW - span,
             to: NOW,
         },
+        by: OrderTime::Updated,
         page: None,
     };
 

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::domain::{Order, RemoteId, Retry};
 use crate::marketplaces::{
-    Access, Consent, ConsentAnswer, MarketplaceError, OrderQuery, OrderSummary, Page, PageToken,
+    Access, Consent, ConsentAnswer, MarketplaceError, OrderQuery, OrderSummary, OrderTime, Page, PageToken,
     PriceChange, PushOutcome, Result, ShopIdentity, StockLevel, Tokens,
     http::{Request, Response},
 };
@@ -220,8 +220,12 @@ fn misread((id, reason): (RemoteId, String)) -> MarketplaceError {
 
 pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
     let turn = Turn::resume(query.page.as_ref());
-    let filter = mapping::changed_in(query.window);
-    let variables = json!({"first": LIMITS.order_page, "after": turn.after, "q": filter});
+    let (field, sort) = match query.by {
+        OrderTime::Updated => ("updated_at", "UPDATED_AT"),
+        OrderTime::Created => ("created_at", "CREATED_AT"),
+    };
+    let filter = mapping::within(field, query.window);
+    let variables = json!({"first": LIMITS.order_page, "after": turn.after, "q": filter, "sort": sort});
     let data = ask(access, ORDERS_PAGE, variables).await?;
     let list = &data["orders"];
     let (items, unreadable) = sorted(nodes(list).iter().map(mapping::summary));

@@ -79,6 +79,7 @@ static LIMITS: Limits = Limits {
     // Ours: the search index lags by seconds, deliveries by minutes and sometimes hours.
     lookback: Duration::from_secs(2 * 3_600),
     longest_order_window: None,
+    created_filter: true,
     updated_filter: true,
     active_filter: true,
     product_result_cap: Some(DEEPEST_ROW),

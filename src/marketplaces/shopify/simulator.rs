@@ -404,24 +404,27 @@ fn node(shop: &Shop, field: &Field, id: Option<&str>, now: Timestamp) -> Value {
     found.unwrap_or_default()
 }
 
-/// Key (by time of change) and id of what a search finds: `updated_at:>='..' AND status:a,b`.
+/// Key (by time of change, or of creation where that is asked for) and id of what a search finds:
+/// `updated_at:>='..' AND status:a,b`.
 fn search(shop: &Shop, field: &Field, now: Timestamp) -> Vec<(String, RemoteId)> {
     let terms: Vec<&str> = field
         .text("query")
         .unwrap_or_default()
         .split(" AND ")
         .collect();
-    let fits = |status: &str, at: Timestamp| {
-        terms.iter().filter(|term| !term.is_empty()).all(|term| {
+    let fits = |status: &str, created_at: Timestamp, updated_at: Timestamp| {
+        let is_met = |term: &str, field: &str, at: Timestamp| {
+            let bound = term.strip_prefix(field).unwrap_or_default();
             let time =
-                |prefix: &str| Timestamp::parse(term.strip_prefix(prefix)?.trim_matches('\''));
+                |sign: &str| Timestamp::parse(bound.strip_prefix(sign)?.trim_matches('\''));
             let at = Timestamp::from_secs(at.secs());
-            match term.strip_prefix("status:") {
-                Some(states) => states.split(',').any(|state| state == status),
-                None => {
-                    time("updated_at:>=").is_some_and(|from| at >= from)
-                        || time("updated_at:<").is_some_and(|to| at < to)
-                }
+            time(":>=").is_some_and(|from| at >= from) || time(":<").is_some_and(|to| at < to)
+        };
+        let mut terms = terms.iter().filter(|term| !term.is_empty());
+        terms.all(|term| match term.strip_prefix("status:") {
+            Some(states) => states.split(',').any(|state| state == status),
+            None => {
+                is_met(term, "updated_at", updated_at) || is_met(term, "created_at", created_at)
             }
         })
     };
@@ -429,10 +432,10 @@ fn search(shop: &Shop, field: &Field, now: Timestamp) -> Vec<(String, RemoteId)>
     if field.name == "orders" {
         let shown = shop.orders.values().map(|order| order.as_shown(now));
         let readable = shown.filter(|order| is_readable(order, now));
-        let found = readable.filter(|order| fits("", order.updated_at));
-        return found
-            .map(|order| key(order.updated_at, &order.id))
-            .collect();
+        let found = readable.filter(|order| fits("", order.placed_at, order.updated_at));
+        let by_creation = field.text("sortKey") == Some("CREATED_AT");
+        let time = |o: &SimOrder| if by_creation { o.placed_at } else { o.updated_at };
+        return found.map(|order| key(time(order), &order.id)).collect();
     }
     let status = |state| match state {
         ProductState::Active => "active",
@@ -443,7 +446,8 @@ fn search(shop: &Shop, field: &Field, now: Timestamp) -> Vec<(String, RemoteId)>
         .products
         .values()
         .filter(|product| product.state != ProductState::Gone);
-    let found = products.filter(|product| fits(status(product.state), product.updated_at));
+    let found = products
+        .filter(|product| fits(status(product.state), product.created_at, product.updated_at));
     found
         .map(|product| key(product.updated_at, &product.id))
         .collect()

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{Order, Product, RemoteId, Retry, Timestamp, Window};
 use crate::marketplaces::{
-    Access, Consent, ConsentAnswer, ConsentQuestion, MarketplaceError, OrderQuery, OrderSummary,
+    Access, Consent, ConsentAnswer, ConsentQuestion, MarketplaceError, OrderQuery, OrderSummary, OrderTime,
     Page, PageToken, PriceChange, ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity,
     StockLevel, Subscribed, SubscriptionState, Tokens, http::Request,
 };
@@ -161,14 +161,16 @@ fn seconds(window: Window) -> (i64, i64) {
 
 pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
     let (from, to) = seconds(query.window);
+    let field = match query.by {
+        OrderTime::Updated => "update_time",
+        OrderTime::Created => "create_time",
+    };
+    let body = json!({format!("{field}_ge"): from, format!("{field}_lt"): to});
     let mut call = Call::of_shop(access, ORDER_SEARCH)?
         .with("page_size", LIMITS.order_page)
-        .with("sort_field", "update_time")
+        .with("sort_field", field)
         .with("sort_order", "ASC")
-        .sending(
-            Method::POST,
-            json!({"update_time_ge": from, "update_time_lt": to}),
-        );
+        .sending(Method::POST, body);
     if let Some(page) = &query.page {
         call = call.with("page_token", &page.0);
     }

@@ -22,7 +22,8 @@ use crate::marketplaces::{
 use serde_json::{Value, json};
 
 /// The fields of an order that a list is asked for.
-pub const SUMMARY_FIELDS: &str = "id,number,status,date_created_gmt,date_modified_gmt";
+pub const SUMMARY_FIELDS: &str = "id,number,status,currency,total,date_created_gmt,\
+date_modified_gmt,date_paid_gmt";
 /// The fields of an order that are read: none of the buyer's.
 pub const ORDER_FIELDS: &str = "id,number,status,currency,total,date_created_gmt,\
 date_modified_gmt,date_paid_gmt,line_items,refunds";
@@ -48,7 +49,7 @@ pub fn page_query(walk: &Walk, fields: &str, size: usize) -> Pairs {
     ]);
     query.extend(match &walk.sort {
         Sort::Modified { page, .. } => pairs([
-            ("orderby", "modified".to_owned()),
+            ("orderby", if is_by_creation(walk) { "date" } else { "modified" }.to_owned()),
             ("page", page.to_string()),
         ]),
         Sort::Id { offset, .. } => {
@@ -56,13 +57,25 @@ pub fn page_query(walk: &Walk, fields: &str, size: usize) -> Pairs {
         }
     });
     if let Some((after, before)) = walk.bounds() {
+        let [from, to] = if is_by_creation(walk) {
+            ["after", "before"]
+        } else {
+            ["modified_after", "modified_before"]
+        };
         query.extend(pairs([
-            ("modified_after", without_zone(after)),
-            ("modified_before", without_zone(before)),
+            (from, without_zone(after)),
+            (to, without_zone(before)),
             ("dates_are_gmt", "true".to_owned()),
         ]));
     }
     query
+}
+
+/// What a walk by the time when orders were placed remembers.
+pub const BY_CREATION: &str = "by creation";
+
+pub fn is_by_creation(walk: &Walk) -> bool {
+    walk.note.as_deref() == Some(BY_CREATION)
 }
 
 /// `2026-11-22T00:00:00`
@@ -83,6 +96,15 @@ pub fn version(row: &Value) -> Read<Timestamp> {
         .ok_or_else(|| "it has no `date_modified_gmt`".to_owned())
 }
 
+pub fn placed_at(row: &Value) -> Option<Timestamp> {
+    time(row, "date_created_gmt")
+}
+
+fn currency(row: &Value) -> Read<Currency> {
+    let code = text(row, "currency").ok_or("it has no `currency`")?;
+    Currency::from_code(code).map_err(|error| error.to_string())
+}
+
 pub fn summary(row: &Value) -> Read<OrderSummary> {
     let id = id(row)?;
     let (standing, _) = standing(row);
@@ -92,14 +114,16 @@ pub fn summary(row: &Value) -> Read<OrderSummary> {
         version: version(row)?,
         remote_status: Some(status(row).to_owned()),
         bookable: standing != Standing::NOTHING,
+        placed_at: placed_at(row),
+        standing: Some(standing),
+        total: currency(row).and_then(|currency| money(row, "total", currency)).ok(),
     })
 }
 
 pub fn order(row: &Value) -> Read<Order> {
     let summary = summary(row)?;
     let (standing, why) = standing(row);
-    let currency = text(row, "currency").ok_or("it has no `currency`")?;
-    let currency = Currency::from_code(currency).map_err(|error| error.to_string())?;
+    let currency = currency(row)?;
     let lines = row.get("line_items").and_then(Value::as_array);
     let lines = lines.ok_or("it has no `line_items`")?;
     Ok(Order {
@@ -109,7 +133,7 @@ pub fn order(row: &Value) -> Read<Order> {
         remote_status: status(row).to_owned(),
         standing,
         version: summary.version,
-        placed_at: time(row, "date_created_gmt").unwrap_or(summary.version),
+        placed_at: summary.placed_at.unwrap_or(summary.version),
         currency,
         total: money(row, "total", currency)?,
         // WooCommerce itself knows no parcels; plugins keep theirs each in its own place.

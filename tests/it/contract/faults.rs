@@ -79,6 +79,7 @@ async fn make(stage: &Stage, call: Call, known: &Known) -> Result<()> {
     let (marketplace, access) = (stage.marketplace, &stage.access);
     let order_query = OrderQuery {
         window: stage.until_now(),
+        by: OrderTime::Updated,
         page: None,
     };
     let product_query = ProductQuery {

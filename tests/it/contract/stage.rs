@@ -169,7 +169,7 @@ impl Stage {
 
     /// The whole list of orders in `window`, page by page; also how many pages there were.
     pub async fn all_orders(&self, window: Window) -> (Vec<OrderSummary>, usize) {
-        let mut query = OrderQuery { window, page: None };
+        let mut query = OrderQuery::updated(window);
         let (mut found, mut n_pages) = (Vec::new(), 0);
         loop {
             let page = self.marketplace.orders(&self.access, &query).await;

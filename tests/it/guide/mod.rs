@@ -115,6 +115,7 @@ async fn the_answers_in_the_guide_are_read_by_the_client() {
     };
     let orders = OrderQuery {
         window: everything,
+        by: OrderTime::Updated,
         page: None,
     };
     let products = ProductQuery {
