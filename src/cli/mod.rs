@@ -4,7 +4,9 @@
 //! that fails says in one line what failed, why, and what to do; `--json` makes every answer one JSON document.
 
 mod channel;
+mod completeness;
 mod context;
+mod csv;
 mod deliveries;
 mod demo;
 mod doctor;
@@ -80,6 +82,8 @@ enum Command {
     #[command(subcommand)]
     Orders(orders::OrdersCommand),
     #[command(subcommand)]
+    Completeness(completeness::CompletenessCommand),
+    #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -121,6 +125,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Channel(command) => channel::run(&context()?, command).await,
         Command::Scan(args) => scan::run(&context()?, &args).await,
         Command::Orders(command) => orders::run(&context()?, command).await,
+        Command::Completeness(command) => completeness::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,

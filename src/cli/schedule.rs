@@ -34,7 +34,8 @@ pub struct ListArgs {
 /// Sets when a task runs, as a cron expression in the merchant's time zone
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Tasks: full_scan, active_scan, updated_scan, order_download, token_refresh, subscription_check, authorization_check
+Tasks: full_scan, active_scan, updated_scan, order_download, completeness, token_refresh, subscription_check,
+authorization_check
 
 Expressions have five fields: minute, hour, day of month, month, day of week; a sixth before them is the
 second. Nothing may fire more often than every ten seconds.

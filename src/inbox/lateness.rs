@@ -24,8 +24,7 @@ pub async fn lateness<C: ConnectionTrait>(
         .into_tuple()
         .all(db)
         .await?;
-    let late = |(stored, changed)| {
-        Timestamp::from_micros(stored).since(Timestamp::from_micros(changed))
-    };
+    let late =
+        |(stored, changed)| Timestamp::from_micros(stored).since(Timestamp::from_micros(changed));
     Ok(rows.into_iter().map(late).collect())
 }

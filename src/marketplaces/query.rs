@@ -29,6 +29,16 @@ pub enum OrderTime {
     Created,
 }
 
+impl OrderTime {
+    /// A marketplace's words for one time or the other.
+    pub fn pick<T>(self, updated: T, created: T) -> T {
+        match self {
+            Self::Updated => updated,
+            Self::Created => created,
+        }
+    }
+}
+
 /// Orders whose time of this kind lies in the window, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderQuery {

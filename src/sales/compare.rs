@@ -78,7 +78,10 @@ impl fmt::Display for Difference {
         match self.what {
             Unlike::Status => write!(f, "status: {theirs} there, {ours} in the books"),
             Unlike::Total => write!(f, "total: {theirs} there, {ours} in the books"),
-            Unlike::Version => write!(f, "changed there at {theirs}, the books know it as of {ours}"),
+            Unlike::Version => write!(
+                f,
+                "changed there at {theirs}, the books know it as of {ours}"
+            ),
         }
     }
 }

@@ -11,12 +11,13 @@ mod record;
 mod steps;
 
 pub use compare::{
-    Difference, Told, Unlike, BookedOrder, booked_orders, booked_within, differences, nothing_to_book,
+    BookedOrder, Difference, Told, Unlike, booked_orders, booked_within, differences,
+    nothing_to_book,
 };
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
-    KnownOrder, OrderFull, counts_by_channel, find_orders, ids_of_numbers, known_orders, latest_orders, order_full,
-    orders_waiting_for, placed_at,
+    KnownOrder, OrderFull, counts_by_channel, find_orders, ids_of_numbers, known_orders,
+    latest_orders, order_full, orders_waiting_for, placed_at,
 };
 pub use record::{Recorded, Recording, mark_attention, record_order};
 pub use steps::Step;

@@ -91,7 +91,10 @@ mod tests {
     fn few_events_tell_nothing() {
         let few = of(&[(19, 200 * MINUTE)]);
 
-        assert_eq!((few.span, few.lateness, few.n_events), (30 * MINUTE, None, 19));
+        assert_eq!(
+            (few.span, few.lateness, few.n_events),
+            (30 * MINUTE, None, 19)
+        );
         assert_eq!(of(&[]).span, 30 * MINUTE);
     }
 }

@@ -5,7 +5,7 @@ use marketsink::{
     domain::{ChannelId, ProductState, RemoteId, Timestamp, Window},
     marketplaces::{
         Access, ConsentAnswer, ConsentQuestion, Marketplace, MarketplaceError, OrderQuery,
-        PageToken, ProductQuery, ProductScope, PushOutcome, StockLevel,
+        OrderTime, PageToken, ProductQuery, ProductScope, PushOutcome, StockLevel,
         access::Unpaced,
         http::{
             Http,

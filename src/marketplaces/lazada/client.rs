@@ -18,8 +18,8 @@ use super::{
 };
 use crate::domain::{Currency, Order, Product, RemoteId, Retry, Timestamp, Window};
 use crate::marketplaces::{
-    Access, Consent, ConsentAnswer, MarketplaceError, OrderQuery, OrderSummary, OrderTime, Page, ProductQuery,
-    ProductScope, Result, ShopIdentity, Tokens,
+    Access, Consent, ConsentAnswer, MarketplaceError, OrderQuery, OrderSummary, OrderTime, Page,
+    ProductQuery, ProductScope, Result, ShopIdentity, Tokens,
     http::{
         Request,
         lenient::{count, readable, rows, text},
@@ -292,10 +292,10 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
         Some(token) => Walk::resume(token).ok_or_else(not_ours)?,
         None => Walk::begin("all", Some(query.window)),
     };
-    let [from, to, sort] = match query.by {
-        OrderTime::Updated => ["update_after", "update_before", "updated_at"],
-        OrderTime::Created => ["created_after", "created_before", "created_at"],
-    };
+    let [from, to, sort] = query.by.pick(
+        ["update_after", "update_before", "updated_at"],
+        ["created_after", "created_before", "created_at"],
+    );
     let size = LIMITS.order_page as usize;
     let offset = match walk.sort {
         Sort::Modified { page, .. } => page.saturating_sub(1) * size,

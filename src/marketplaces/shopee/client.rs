@@ -22,7 +22,7 @@ use super::{
 };
 use crate::domain::{Currency, Order, Product, RemoteId, Timestamp, Window};
 use crate::marketplaces::{
-    Access, Consent, ConsentAnswer, MarketplaceError, Missed, OrderQuery, OrderSummary, OrderTime, Page,
+    Access, Consent, ConsentAnswer, MarketplaceError, Missed, OrderQuery, OrderSummary, Page,
     PageToken, ProductQuery, ProductScope, Result, ShopIdentity, Subscribed, http::lenient::text,
 };
 use call::Call;
@@ -126,10 +126,7 @@ fn seconds(window: Window) -> (i64, i64) {
 pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
     let (from, to) = seconds(query.window);
     let cursor = query.page.as_ref().map_or("", |page| page.0.as_str());
-    let field = match query.by {
-        OrderTime::Updated => "update_time",
-        OrderTime::Created => "create_time",
-    };
+    let field = query.by.pick("update_time", "create_time");
     let mut list = Call::of_shop(ORDER_LIST)
         .with("time_range_field", field)
         .with("time_from", from)
@@ -164,10 +161,7 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
     let untold = |id| (id, "listed, and not told of".to_owned());
     unreadable.extend(missing.into_iter().map(untold));
     // Whether `time_to` itself belongs to the window is not documented: here it never does.
-    let time = |order: &OrderSummary| match query.by {
-        OrderTime::Updated => Some(order.version),
-        OrderTime::Created => order.placed_at,
-    };
+    let time = |order: &OrderSummary| query.by.pick(Some(order.version), order.placed_at);
     items.retain(|order| time(order).is_none_or(|at| at.secs() != to));
     items.sort_by_key(time);
     Ok(Page {

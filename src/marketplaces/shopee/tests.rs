@@ -5,7 +5,7 @@ mod refusals;
 use super::*;
 use crate::clock::Clock;
 use crate::marketplaces::{
-    SubscriptionState,
+    OrderTime, SubscriptionState,
     simulation::{NewLine, Shop, SimStatus, loopback},
 };
 use serde_json::json;

@@ -31,7 +31,9 @@ pub(super) fn product_filter(scope: ProductScope) -> String {
     match scope {
         ProductScope::Full => EVERY_STATUS.to_owned(),
         ProductScope::Active => ON_SALE.to_owned(),
-        ProductScope::Updated(window) => format!("{} AND {EVERY_STATUS}", within("updated_at", window)),
+        ProductScope::Updated(window) => {
+            format!("{} AND {EVERY_STATUS}", within("updated_at", window))
+        }
     }
 }
 
@@ -41,6 +43,14 @@ pub(super) fn within(field: &str, window: Window) -> String {
     let [from, to] =
         [window.from, to].map(|at| at.to_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string());
     format!("{field}:>='{from}' AND {field}:<'{to}'")
+}
+
+/// Orders by the numbers that people know them by, without what would end a term of the search.
+pub(super) fn named(numbers: &[String]) -> String {
+    let is_plain = |number: &&String| !number.contains(['\'', '"', '\\', '*', ':']);
+    let terms = numbers.iter().filter(is_plain);
+    let terms: Vec<String> = terms.map(|number| format!("name:'#{number}'")).collect();
+    terms.join(" OR ")
 }
 
 /// What prices and stock need to be read.

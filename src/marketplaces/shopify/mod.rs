@@ -179,6 +179,14 @@ impl Marketplace for Shopify {
         client::orders(access, query).await
     }
 
+    async fn order_ids(
+        &self,
+        access: &Access,
+        numbers: &[String],
+    ) -> Result<Vec<(String, RemoteId)>> {
+        client::order_ids(access, numbers).await
+    }
+
     async fn orders_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>> {
         client::orders_by_id(access, ids).await
     }

@@ -415,8 +415,7 @@ fn search(shop: &Shop, field: &Field, now: Timestamp) -> Vec<(String, RemoteId)>
     let fits = |status: &str, created_at: Timestamp, updated_at: Timestamp| {
         let is_met = |term: &str, field: &str, at: Timestamp| {
             let bound = term.strip_prefix(field).unwrap_or_default();
-            let time =
-                |sign: &str| Timestamp::parse(bound.strip_prefix(sign)?.trim_matches('\''));
+            let time = |sign: &str| Timestamp::parse(bound.strip_prefix(sign)?.trim_matches('\''));
             let at = Timestamp::from_secs(at.secs());
             time(":>=").is_some_and(|from| at >= from) || time(":<").is_some_and(|to| at < to)
         };
@@ -430,11 +429,21 @@ fn search(shop: &Shop, field: &Field, now: Timestamp) -> Vec<(String, RemoteId)>
     };
     let key = |at: Timestamp, id: &RemoteId| (format!("{:012}-{id}", at.secs()), id.clone());
     if field.name == "orders" {
+        let query = field.text("query").unwrap_or_default();
+        let name = |order: &SimOrder| format!("name:'{}'", graphql::objects::order_name(order));
+        let is_named = |order: &SimOrder| query.split(" OR ").any(|term| term == name(order));
+        let by_name = query.starts_with("name:");
+        let is_found = |order: &&SimOrder| {
+            by_name && is_named(order) || !by_name && fits("", order.placed_at, order.updated_at)
+        };
         let shown = shop.orders.values().map(|order| order.as_shown(now));
-        let readable = shown.filter(|order| is_readable(order, now));
-        let found = readable.filter(|order| fits("", order.placed_at, order.updated_at));
-        let by_creation = field.text("sortKey") == Some("CREATED_AT");
-        let time = |o: &SimOrder| if by_creation { o.placed_at } else { o.updated_at };
+        let found = shown
+            .filter(|order| is_readable(order, now))
+            .filter(is_found);
+        let time = |order: &SimOrder| match field.text("sortKey") {
+            Some("CREATED_AT") => order.placed_at,
+            _ => order.updated_at,
+        };
         return found.map(|order| key(time(order), &order.id)).collect();
     }
     let status = |state| match state {
@@ -446,8 +455,13 @@ fn search(shop: &Shop, field: &Field, now: Timestamp) -> Vec<(String, RemoteId)>
         .products
         .values()
         .filter(|product| product.state != ProductState::Gone);
-    let found = products
-        .filter(|product| fits(status(product.state), product.created_at, product.updated_at));
+    let found = products.filter(|product| {
+        fits(
+            status(product.state),
+            product.created_at,
+            product.updated_at,
+        )
+    });
     found
         .map(|product| key(product.updated_at, &product.id))
         .collect()

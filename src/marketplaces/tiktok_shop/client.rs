@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{Order, Product, RemoteId, Retry, Timestamp, Window};
 use crate::marketplaces::{
-    Access, Consent, ConsentAnswer, ConsentQuestion, MarketplaceError, OrderQuery, OrderSummary, OrderTime,
+    Access, Consent, ConsentAnswer, ConsentQuestion, MarketplaceError, OrderQuery, OrderSummary,
     Page, PageToken, PriceChange, ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity,
     StockLevel, Subscribed, SubscriptionState, Tokens, http::Request,
 };
@@ -161,10 +161,7 @@ fn seconds(window: Window) -> (i64, i64) {
 
 pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
     let (from, to) = seconds(query.window);
-    let field = match query.by {
-        OrderTime::Updated => "update_time",
-        OrderTime::Created => "create_time",
-    };
+    let field = query.by.pick("update_time", "create_time");
     let body = json!({format!("{field}_ge"): from, format!("{field}_lt"): to});
     let mut call = Call::of_shop(access, ORDER_SEARCH)?
         .with("page_size", LIMITS.order_page)

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::domain::{Currency, Order, Product, RemoteId, Timestamp};
 use crate::marketplaces::{
-    Access, MarketplaceError, OrderQuery, OrderSummary, OrderTime, Page, PageToken, PriceChange, ProductQuery,
-    ProductScope, PushOutcome, Result, ShopIdentity, StockLevel,
+    Access, MarketplaceError, OrderQuery, OrderSummary, OrderTime, Page, PageToken, PriceChange,
+    ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity, StockLevel,
     http::{
         Request, Response,
         batch::{self, Answers, Entry},

@@ -6,6 +6,10 @@
 //!
 //! Source: WooCommerce 10.5.2, REST API v3, and a running store, read 2026-11-23.
 
+mod paging;
+
+pub use paging::{BY_CREATION, is_by_creation, page_query};
+
 use super::{NAME, entry_error, refused, unreadable};
 use crate::domain::{
     Currency, Document, Fulfilment, Money, Order, OrderLine, Product, ProductState, RemoteId,
@@ -16,7 +20,6 @@ use crate::marketplaces::{
     http::{
         lenient::{self, plain, text, whole},
         oauth1::Pairs,
-        walk::{Sort, Walk},
     },
 };
 use serde_json::{Value, json};
@@ -37,51 +40,6 @@ pub type Read<T> = Result<T, String>;
 /// Query parameters.
 pub fn pairs<const N: usize>(of: [(&str, String); N]) -> Pairs {
     of.map(|(name, value)| (name.to_owned(), value)).into()
-}
-
-/// The parameters that ask for the next page of a walk, whose passes are statuses.
-pub fn page_query(walk: &Walk, fields: &str, size: usize) -> Pairs {
-    let mut query = pairs([
-        ("status", walk.pass.clone()),
-        ("order", "asc".to_owned()),
-        ("per_page", size.to_string()),
-        ("_fields", fields.to_owned()),
-    ]);
-    query.extend(match &walk.sort {
-        Sort::Modified { page, .. } => pairs([
-            ("orderby", if is_by_creation(walk) { "date" } else { "modified" }.to_owned()),
-            ("page", page.to_string()),
-        ]),
-        Sort::Id { offset, .. } => {
-            pairs([("orderby", "id".to_owned()), ("offset", offset.to_string())])
-        }
-    });
-    if let Some((after, before)) = walk.bounds() {
-        let [from, to] = if is_by_creation(walk) {
-            ["after", "before"]
-        } else {
-            ["modified_after", "modified_before"]
-        };
-        query.extend(pairs([
-            (from, without_zone(after)),
-            (to, without_zone(before)),
-            ("dates_are_gmt", "true".to_owned()),
-        ]));
-    }
-    query
-}
-
-/// What a walk by the time when orders were placed remembers.
-pub const BY_CREATION: &str = "by creation";
-
-pub fn is_by_creation(walk: &Walk) -> bool {
-    walk.note.as_deref() == Some(BY_CREATION)
-}
-
-/// `2026-11-22T00:00:00`
-fn without_zone(secs: i64) -> String {
-    let at = Timestamp::from_secs(secs).to_utc();
-    at.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// A row's id, above zero.
@@ -116,7 +74,9 @@ pub fn summary(row: &Value) -> Read<OrderSummary> {
         bookable: standing != Standing::NOTHING,
         placed_at: placed_at(row),
         standing: Some(standing),
-        total: currency(row).and_then(|currency| money(row, "total", currency)).ok(),
+        total: currency(row)
+            .and_then(|currency| money(row, "total", currency))
+            .ok(),
     })
 }
 

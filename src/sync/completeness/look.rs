@@ -108,7 +108,9 @@ impl Sync {
         };
         while let Some(page) = walk.next().await? {
             let rows = page.items.iter().map(told);
-            found.told.extend(rows.map(|told| (told.remote_id.clone(), told)));
+            found
+                .told
+                .extend(rows.map(|told| (told.remote_id.clone(), told)));
             found.unreadable.extend(page.unreadable);
         }
         Ok(found)
@@ -125,7 +127,9 @@ impl Sync {
         let (connection, db) = (eyes.connection, self.db().read());
         let listed: Vec<RemoteId> = found.told.keys().cloned().collect();
         found.books = sales::booked_within(db, connection.id, window).await?;
-        found.books.extend(sales::booked_orders(db, connection.id, &listed).await?);
+        found
+            .books
+            .extend(sales::booked_orders(db, connection.id, &listed).await?);
         let is_thin = |told: &Told| {
             let is_booked = found.books.contains_key(&told.remote_id);
             told.bookable
@@ -159,13 +163,19 @@ impl Sync {
             found.unreadable.remove(id);
             found.told.insert(id.clone(), Told::from(order));
         }
-        let reasons = unreadable.into_iter().map(|(id, error)| (id, error.to_string()));
+        let reasons = unreadable
+            .into_iter()
+            .map(|(id, error)| (id, error.to_string()));
         found.unreadable.extend(reasons);
-        found.told.retain(|id, _| !found.unreadable.contains_key(id));
+        found
+            .told
+            .retain(|id, _| !found.unreadable.contains_key(id));
         let now = self.shared.clock.now();
         let hidden = |id: &RemoteId| {
             let ours = found.books.get(id)?;
-            let why = connection.marketplace.hides_orders_of(ours.placed_at, now)?;
+            let why = connection
+                .marketplace
+                .hides_orders_of(ours.placed_at, now)?;
             Some((id.clone(), why))
         };
         found.hidden = found.unlisted.iter().filter_map(hidden).collect();
@@ -223,12 +233,15 @@ fn compare(eyes: &Eyes<'_>, window: Window, mut found: Found) -> (Tally, Vec<Fin
                 found.unlisted.remove(&told.remote_id);
                 continue;
             }
-            None => absent(eyes, told),
+            None => Some(absent(eyes, told)),
             Some(booked) => differs(eyes, told, booked),
         };
         found.unlisted.remove(&told.remote_id);
         tally.listed += 1;
-        if finding.as_ref().is_none_or(|one| one.kind != FindingKind::Explained) {
+        if finding
+            .as_ref()
+            .is_none_or(|one| one.kind != FindingKind::Explained)
+        {
             tally.theirs += 1;
             add(&mut theirs, told.total);
         }
@@ -285,7 +298,7 @@ fn amounts(sums: Sums) -> Vec<Money> {
     sums.into_values().collect()
 }
 
-fn absent(eyes: &Eyes<'_>, told: &Told) -> Option<Finding> {
+fn absent(eyes: &Eyes<'_>, told: &Told) -> Finding {
     let before = told.placed_at.filter(|at| *at < eyes.books_begin);
     let begins = || {
         format!(
@@ -296,19 +309,15 @@ fn absent(eyes: &Eyes<'_>, told: &Told) -> Option<Finding> {
     let explained = sales::nothing_to_book(told, eyes.unpaid_orders)
         .map(str::to_owned)
         .or_else(|| before.map(|_| begins()));
-    let (kind, reason) = match explained {
-        Some(reason) => (FindingKind::Explained, reason),
-        None => {
-            let void = told.standing == Some(Standing::CANCELLED);
-            let what = if void { " (called off there)" } else { "" };
-            (FindingKind::Missing, format!("not in the books{what}"))
-        }
-    };
-    Some(Finding {
+    let void = told.standing == Some(Standing::CANCELLED);
+    let what = if void { " (called off there)" } else { "" };
+    let missing = || (FindingKind::Missing, format!("not in the books{what}"));
+    let (kind, reason) = explained.map_or_else(missing, |reason| (FindingKind::Explained, reason));
+    Finding {
         theirs_status: told.remote_status.clone(),
         theirs_total: told.total,
         ..Finding::of(&told.remote_id, &told.number, kind, reason)
-    })
+    }
 }
 
 fn differs(eyes: &Eyes<'_>, told: &Told, ours: &BookedOrder) -> Option<Finding> {

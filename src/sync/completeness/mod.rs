@@ -264,8 +264,15 @@ impl Sync {
             return Ok(None);
         }
         let keys = store::fetched_keys(self.db().read(), connection.id, report.id).await?;
-        let jobs = self.shared.queue.unended(connection.id, JobKind::FetchOrder, &keys);
-        let n_open = jobs.await?.values().filter(|job| job.state != "dead").count();
+        let jobs = self
+            .shared
+            .queue
+            .unended(connection.id, JobKind::FetchOrder, &keys);
+        let n_open = jobs
+            .await?
+            .values()
+            .filter(|job| job.state != "dead")
+            .count();
         Ok((n_open > 0).then(|| format!("{n_open} orders are still being fetched")))
     }
 
@@ -344,7 +351,9 @@ impl Sync {
         let still = look.findings.iter().filter(|one| one.kind.is_fetched());
         let keys: Vec<String> = still.map(key).collect();
         let queue = &self.shared.queue;
-        let jobs = queue.unended(connection.id, JobKind::FetchOrder, &keys).await?;
+        let jobs = queue
+            .unended(connection.id, JobKind::FetchOrder, &keys)
+            .await?;
         for finding in &mut look.findings {
             let job = jobs.get(&key(finding));
             if let Some(error) = job.and_then(|job| job.last_error.as_deref())

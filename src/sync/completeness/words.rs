@@ -13,7 +13,7 @@ pub fn amount(money: Money) -> String {
     let digits = (money.minor / hundredths).unsigned_abs().to_string();
     let mut grouped = String::new();
     for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
             grouped.push('.');
         }
         grouped.push(digit);
@@ -55,7 +55,11 @@ pub fn sentence(report: &completeness::Model) -> String {
             gap(&tally)
         ),
         Some(Proof::Incomplete) => {
-            format!("not complete: {matched}; {}; {}{more}", gap(&tally), to_do(&tally))
+            format!(
+                "not complete: {matched}; {}; {}{more}",
+                gap(&tally),
+                to_do(&tally)
+            )
         }
         Some(Proof::NotProved) | None => format!("not proved: {reason}"),
     }
@@ -97,14 +101,13 @@ fn to_do(tally: &Tally) -> &'static str {
 }
 
 fn more(tally: &Tally) -> String {
-    let mut words = String::new();
-    if tally.explained > 0 {
-        words.push_str(&format!("; {} more are explained", tally.explained));
-    }
-    if tally.noted > 0 {
-        words.push_str(&format!("; {} with a note", tally.noted));
-    }
-    words
+    let parts = [
+        (tally.explained, "more are explained"),
+        (tally.noted, "with a note"),
+    ];
+    let told = parts.iter().filter(|(n, _)| *n > 0);
+    let words: Vec<String> = told.map(|(n, what)| format!("; {n} {what}")).collect();
+    words.concat()
 }
 
 #[cfg(test)]

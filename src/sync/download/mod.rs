@@ -11,8 +11,8 @@
 mod preview;
 mod walk;
 
-pub use preview::{Preview, Previewed, Seen};
 pub(super) use preview::told;
+pub use preview::{Preview, Previewed, Seen};
 pub(super) use walk::{Asked, OrderWalk};
 
 use super::{

@@ -2,8 +2,8 @@
 
 use super::{Asked, OrderWalk};
 use crate::channels::{self, Channel};
-use crate::domain::{ChannelId, Download, JobKind, Money, RemoteId, Timestamp, Window, Work};
 use crate::domain::job::named;
+use crate::domain::{ChannelId, Download, JobKind, Money, RemoteId, Timestamp, Window, Work};
 use crate::marketplaces::{Access, MarketplaceError, OrderSummary, OrderTime};
 use crate::sales::{self, BookedOrder, Told};
 use crate::sync::{Lane, Sync, SyncError, orders};
@@ -188,9 +188,16 @@ impl Sync {
                 read => read.map_err(|error| asked_in_vain(connection, error))?,
             }
         }
-        let told: Vec<Told> = ids.iter().filter_map(|id| found.get(id)).map(Told::from).collect();
+        let told: Vec<Told> = ids
+            .iter()
+            .filter_map(|id| found.get(id))
+            .map(Told::from)
+            .collect();
         self.add(connection, &mut preview, &told).await?;
-        let absent: Vec<RemoteId> = ids.into_iter().filter(|id| !found.contains_key(id)).collect();
+        let absent: Vec<RemoteId> = ids
+            .into_iter()
+            .filter(|id| !found.contains_key(id))
+            .collect();
         let books = sales::booked_orders(self.db().read(), connection.id, &absent).await?;
         for id in absent {
             preview.add(match unreadable.remove(&id) {
@@ -238,7 +245,9 @@ impl Sync {
             .map(|order| Work::FetchOrder { order }.key(connection.id))
             .collect();
         let queue = &self.shared.queue;
-        let fetches = queue.unended(connection.id, JobKind::FetchOrder, &absent).await?;
+        let fetches = queue
+            .unended(connection.id, JobKind::FetchOrder, &absent)
+            .await?;
         for told in told {
             let order = told.remote_id.clone();
             let fetch = fetches.get(&Work::FetchOrder { order }.key(connection.id));
@@ -271,10 +280,12 @@ fn judged(
         }
         let found = sales::differences(told, ours);
         let words: Vec<String> = found.iter().map(ToString::to_string).collect();
-        return match words.is_empty() {
-            true => (Seen::Same, words),
-            false => (Seen::Different, words),
+        let seen = if words.is_empty() {
+            Seen::Same
+        } else {
+            Seen::Different
         };
+        return (seen, words);
     }
     if let Some(why) = sales::nothing_to_book(told, unpaid_orders) {
         return (Seen::NothingToBook, vec![why.to_owned()]);

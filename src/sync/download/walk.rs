@@ -84,7 +84,12 @@ impl OrderWalk<'_> {
                 by: self.asked.by,
                 page: position.page.clone(),
             };
-            let mut page = match self.connection.marketplace.orders(self.access, &query).await {
+            let mut page = match self
+                .connection
+                .marketplace
+                .orders(self.access, &query)
+                .await
+            {
                 Ok(page) => page,
                 Err(error @ MarketplaceError::TooManyResults { .. }) => {
                     self.position = Some(position.cut().ok_or(error)?);

@@ -4,8 +4,8 @@ use super::Stage;
 use marketsink::{
     domain::{RemoteId, Retry},
     marketplaces::{
-        MarketplaceError, OrderQuery, PriceChange, ProductQuery, ProductScope, PushOutcome, Result,
-        StockLevel, Subscribing, simulation::SimStatus,
+        MarketplaceError, OrderQuery, OrderTime, PriceChange, ProductQuery, ProductScope,
+        PushOutcome, Result, StockLevel, Subscribing, simulation::SimStatus,
     },
     sandbox::Fault,
 };

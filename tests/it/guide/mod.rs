@@ -8,7 +8,7 @@ use marketsink::{
     cli,
     domain::{Money, RemoteId, Timestamp, Window},
     marketplaces::{
-        Carried, Marketplace, MarketplaceError, OrderQuery, PriceChange, ProductQuery,
+        Carried, Marketplace, MarketplaceError, OrderQuery, OrderTime, PriceChange, ProductQuery,
         ProductScope, RawDelivery, StockLevel, WebhookKeys, find, simulation::Signing,
     },
 };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Window;
+use crate::marketplaces::OrderTime;
 
 fn remember(shop: &Mutex<Shop>, name: &str, value: &str) {
     let mut shop = shop.lock().unwrap();

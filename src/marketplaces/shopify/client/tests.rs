@@ -8,7 +8,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::domain::{Money, Product, Timestamp, Window};
 use crate::marketplaces::{
-    Marketplace, Pace, ProductQuery, ProductScope, Secrets,
+    Marketplace, OrderTime, Pace, ProductQuery, ProductScope, Secrets,
     shopify::{Shopify, ShopifySimulator as Simulated},
     simulation::{
         NewLine, Shop, ShopChange, Signing, SimDelivery, SimRequest, SimResponse, SimStatus,
