@@ -39,7 +39,7 @@ pub use error::SyncError;
 pub use examine::{Answers, Clocks, Examination};
 pub use lookback::Lookback;
 pub use pace::Lane;
-pub use queries::{downloads, last_scans, order_sources, scan, scans};
+pub use queries::{downloads, last_scans, order_sources, scan, scans, untold_orders};
 pub use scan::ScanRequest;
 pub use upkeep::{Disconnected, RotatedSecret};
 

@@ -4,7 +4,10 @@ mod list;
 mod run;
 mod show;
 
-use super::context::{Context, Session};
+use super::{
+    context::{Context, Session},
+    output::tell,
+};
 use crate::accounts;
 use crate::channels::{self, Channel};
 use crate::domain::{ChannelId, Day, Timestamp};
@@ -63,7 +66,14 @@ fn day(text: &str, today: Day) -> anyhow::Result<Day> {
 /// The channel whose credentials are used: it is the one that is proved.
 async fn connection(session: &Session, id: i64) -> anyhow::Result<Channel> {
     let channel = session.channel(id).await?;
-    Ok(channels::connection_of(session.app.db.read(), channel.id).await?)
+    let connection = channels::connection_of(session.app.db.read(), channel.id).await?;
+    if connection.id != channel.id {
+        tell(format!(
+            "channel {} is read through channel {}, whose days hold the orders of both",
+            channel.id, connection.id
+        ));
+    }
+    Ok(connection)
 }
 
 /// The newest report of a day.

@@ -236,6 +236,13 @@ impl Sync {
         {
             return Ok(Some(reason));
         }
+        let now = self.shared.clock.now();
+        let zone = accounts::time_zone(self.db(), connection.merchant).await?;
+        let begins_at = day.begins_at(zone);
+        if let Some(why) = connection.marketplace.hides_orders_of(begins_at, now) {
+            self.not_proved(&connection, day, source, why).await?;
+            return Ok(None);
+        }
         let looked = match connection.state {
             ChannelState::Locked => Err(SyncError::Locked {
                 channel: connection.id,
@@ -246,7 +253,8 @@ impl Sync {
         match looked {
             Ok(look) => self.report(&connection, day, source, open, look).await?,
             Err(error) => {
-                self.not_proved(&connection, day, source, &error).await?;
+                let why = error.to_string();
+                self.not_proved(&connection, day, source, &why).await?;
                 return Err(error);
             }
         }
@@ -370,7 +378,7 @@ impl Sync {
         connection: &Channel,
         day: Day,
         source: Source,
-        error: &SyncError,
+        why: &str,
     ) -> Result<(), SyncError> {
         let now = self.shared.clock.now();
         let zone = accounts::time_zone(self.db(), connection.merchant).await?;
@@ -381,7 +389,7 @@ impl Sync {
             proof: Proof::NotProved,
         };
         let tx = self.db().write_tx().await?;
-        store::keep_unproved(&tx, &about, day.window(zone), &error.to_string(), now).await?;
+        store::keep_unproved(&tx, &about, day.window(zone), why, now).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Walking over a channel's orders: what the books lack, or hold in an older version, is fetched.
 //!
-//! Since the cursor by the time of change, with an overlap that is tuned ([`Lookback`]); the first time, and where
+//! Since the cursor by the time of change, with an overlap that is tuned ([`Lookback`](super::Lookback)); the first time, and where
 //! it is asked for, by the time when orders were placed; or by number. [`preview`] tells the same and writes nothing.
 //!
 //! 1. Open a download row, or resume the one that was running: its window was fixed when it began.
@@ -121,10 +121,11 @@ impl Sync {
             .filter(downloads::Column::Kind.eq(meant.kind))
             .filter(downloads::Column::ByTime.eq(by_time(meant.by)));
         running = match (meant.kind, meant.cursor) {
-            // The cursor moves only when a walk has ended: one that was interrupted reaches beyond it.
-            ("updated", Some(cursor)) => {
-                running.filter(downloads::Column::WindowTo.gt(cursor.micros()))
-            }
+            // The cursor moves only when a walk has ended: one that was interrupted reaches beyond it. Its start
+            // may be another one than now: the lookback is tuned.
+            ("updated", Some(cursor)) => running
+                .filter(downloads::Column::WindowFrom.lte(cursor.micros()))
+                .filter(downloads::Column::WindowTo.gt(cursor.micros())),
             // The first walk of a channel begins so far before the moment it was asked for.
             ("updated", None) => running.filter(downloads::Column::Source.eq(source.as_str())),
             _ => running

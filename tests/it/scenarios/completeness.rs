@@ -6,7 +6,10 @@ use entity::{completeness, orders};
 use marketsink::{
     channels::ChannelSettings,
     domain::{Day, Days, Download, RemoteId, Source, Timestamp, Window, Work},
-    marketplaces::simulation::SimStatus::{Paid, Shipped, Unpaid},
+    marketplaces::simulation::{
+        ShopChange,
+        SimStatus::{Cancelled, Paid, Shipped, Unpaid},
+    },
     sandbox::{DeliveryFault::Lost, Fault, SimShop},
     sync::{self, CompletenessReport, Proof, Seen, Tally},
 };
@@ -21,6 +24,7 @@ scenarios!(
     a_day_that_could_not_be_looked_at_is_not_proved,
     yesterday_is_proved_every_morning,
     a_preview_tells_everything_and_writes_nothing,
+    a_channel_whose_webhooks_come_late_is_looked_back_upon_further,
 );
 
 everywhere!(
@@ -31,6 +35,7 @@ everywhere!(
     a_day_that_could_not_be_looked_at_is_not_proved,
     yesterday_is_proved_every_morning,
     a_preview_tells_everything_and_writes_nothing,
+    a_channel_whose_webhooks_come_late_is_looked_back_upon_further,
 );
 
 /// More than any marketplace sends of a few changes.
@@ -167,10 +172,7 @@ async fn a_wrong_total_and_a_wrong_status_are_put_right(url: String) {
     let right = world.booked(&dear).await.total_minor;
     // A wrong amount with the same version, as after a fault of ours; and a change that nobody told.
     world
-        .falsify(&dear, |row| {
-            row.total_minor = Set(right + 500);
-            row.content_hash = Set("wrong".to_owned());
-        })
+        .falsify(&dear, |row| row.total_minor = Set(right + 500))
         .await;
     world.lose_webhooks();
     world.first.move_order(&sent, Shipped);
@@ -409,4 +411,76 @@ async fn preview(
     let told = seen.orders.into_iter();
     told.map(|order| (order.remote_id, order.result, order.reasons))
         .collect()
+}
+
+async fn a_channel_whose_webhooks_come_late_is_looked_back_upon_further(url: String) {
+    let world = World::open(url).await;
+    let sync = &world.running.app.sync;
+    let channel = world.channel(&world.first).await.id;
+    let least = world.first.marketplace().limits().lookback;
+    let before = sync.lookback_of(channel).await.unwrap();
+    assert_eq!(
+        (before.span, before.lateness),
+        (least, None),
+        "nothing was measured"
+    );
+
+    // Deliveries of 30 changes, each four hours late.
+    let late = Duration::from_secs(4 * 3_600);
+    for _ in 0..10 {
+        world.lose_webhooks();
+        let order = world.order(&world.first, Unpaid, &[("MUG", 1)]);
+        let mut told = Vec::new();
+        for (status, change) in [
+            (Paid, ShopChange::OrderCreated(order.clone())),
+            (Shipped, ShopChange::OrderUpdated(order.clone())),
+            (Cancelled, ShopChange::OrderUpdated(order.clone())),
+        ] {
+            world.clock.advance(Duration::from_secs(5));
+            world.first.move_order(&order, status);
+            told.extend(world.told(&world.first, &change));
+        }
+        world.settle().await;
+        world.first.forget_faults();
+        world.clock.advance(late);
+        for delivery in &told {
+            world.post_late(&world.first, delivery).await;
+        }
+        world.settle().await;
+    }
+
+    let after = sync.lookback_of(channel).await.unwrap();
+    assert!(after.n_events >= 20, "{after:?}");
+    let lateness = after.lateness.expect("it was measured");
+    assert!(lateness >= late && lateness < 2 * late, "{after:?}");
+    assert_eq!(after.span, lateness.max(least));
+    // Used by the next download, and kept with it.
+    let updated = Work::DownloadOrders {
+        orders: Download::Updated,
+    };
+    world.ask_for(&world.first, updated, Source::Schedule).await;
+    world.work().await;
+    let db = &world.running.app.db;
+    let downloads = sync::downloads(db, world.merchant, 100).await.unwrap();
+    let newest = downloads
+        .iter()
+        .find(|row| row.channel_id == channel.0)
+        .unwrap();
+    assert_eq!(
+        newest.lookback_secs,
+        Some(after.span.as_secs().cast_signed())
+    );
+    let first = downloads
+        .iter()
+        .rfind(|row| row.channel_id == channel.0)
+        .unwrap();
+    assert_eq!(
+        first.by_time, "created",
+        "a new channel's orders of the last weeks"
+    );
+    assert_eq!(
+        first.emulated,
+        !world.first.marketplace().limits().created_filter
+    );
+    world.close().await;
 }
