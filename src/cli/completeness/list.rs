@@ -30,7 +30,7 @@ Examples:
 pub struct ListArgs {
     /// Only this channel, by its number in `marketsink channel list`
     channel: Option<i64>,
-    /// The first day [default: a week ago]
+    /// The first day: 2026-11-22, yesterday or today [default: a week ago]
     #[arg(long, value_name = "DAY")]
     from: Option<String>,
     /// The last day [default: yesterday]

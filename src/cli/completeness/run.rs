@@ -35,6 +35,7 @@ Examples:
 pub struct RunArgs {
     /// The channels, by their numbers in `marketsink channel list` [default: all]
     channels: Vec<i64>,
+    /// The day in the merchant's time zone: 2026-11-22, yesterday or today
     #[arg(long, default_value = "yesterday")]
     day: String,
     /// Tell what it will cost, and ask nobody

@@ -22,6 +22,7 @@ Examples:
 pub struct ShowArgs {
     /// The channel, by its number in `marketsink channel list`
     channel: i64,
+    /// The day in the merchant's time zone: 2026-11-22, yesterday or today
     #[arg(long, default_value = "yesterday")]
     day: String,
     /// Answer with comma-separated values, a line per order

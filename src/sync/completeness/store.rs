@@ -253,29 +253,33 @@ async fn write(
     }
 }
 
-/// Orders found before and not any more are closed; the others are as they were found last.
+/// What was found before and not any more is closed; the rest is as it was found last.
 async fn note_orders(
     tx: &Tx,
     report: &completeness::Model,
     findings: &[Finding],
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    let still: HashSet<&str> = findings.iter().map(|one| one.remote_id.as_str()).collect();
+    let found = findings.iter();
+    let still: HashSet<(&str, &str)> = found
+        .map(|one| (one.remote_id.as_str(), one.kind.as_str()))
+        .collect();
     let of_report = completeness_orders::Column::CompletenessId.eq(report.id);
-    let known: Vec<(i64, String)> = completeness_orders::Entity::find()
+    let known: Vec<(i64, String, String)> = completeness_orders::Entity::find()
         .select_only()
         .column(completeness_orders::Column::Id)
         .column(completeness_orders::Column::RemoteId)
-        .filter(of_report.clone())
+        .column(completeness_orders::Column::Kind)
+        .filter(of_report)
         .into_tuple()
         .all(tx)
         .await?;
     let (again, closed): (Vec<_>, Vec<_>) = known
         .into_iter()
-        .partition(|(_, remote_id)| still.contains(remote_id.as_str()));
+        .partition(|(_, order, kind)| still.contains(&(order.as_str(), kind.as_str())));
     for some in again.chunks(ROWS) {
         completeness_orders::Entity::delete_many()
-            .filter(completeness_orders::Column::Id.is_in(some.iter().map(|(id, _)| *id)))
+            .filter(completeness_orders::Column::Id.is_in(some.iter().map(|(id, ..)| *id)))
             .exec(tx)
             .await?;
     }
@@ -285,7 +289,7 @@ async fn note_orders(
                 completeness_orders::Column::ClosedAt,
                 Expr::value(now.micros()),
             )
-            .filter(completeness_orders::Column::Id.is_in(some.iter().map(|(id, _)| *id)))
+            .filter(completeness_orders::Column::Id.is_in(some.iter().map(|(id, ..)| *id)))
             .filter(completeness_orders::Column::ClosedAt.is_null())
             .exec(tx)
             .await?;

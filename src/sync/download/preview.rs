@@ -2,8 +2,9 @@
 
 use super::{Asked, OrderWalk};
 use crate::channels::{self, Channel};
-use crate::domain::job::named;
-use crate::domain::{ChannelId, Download, JobKind, Money, RemoteId, Timestamp, Window, Work};
+use crate::domain::{
+    ChannelId, Download, JobKind, Money, RemoteId, Timestamp, Window, Work, job::named,
+};
 use crate::marketplaces::{Access, MarketplaceError, OrderSummary, OrderTime};
 use crate::sales::{self, BookedOrder, Told};
 use crate::sync::{Lane, Sync, SyncError, orders};

@@ -53,7 +53,8 @@ async fn the_calendar_comes_to_channels_that_are_there_already(url: String) {
     expressions.sort();
     let often = format!("{}-59/10 * * * *", shop.channel.0 % 10);
     let check = format!("{} * * * *", shop.channel.0 % 60);
-    let mut expected = vec!["1-59/10 * * * *".to_owned(), often, check];
+    let proof = format!("{} 5 * * *", shop.channel.0 % 60);
+    let mut expected = vec!["1-59/10 * * * *".to_owned(), often, check, proof];
     expected.sort();
     assert_eq!(expressions, expected);
     let none = credentials::Entity::find().all(db.read()).await.unwrap();
