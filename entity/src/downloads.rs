@@ -15,6 +15,16 @@ pub struct Model {
     /// `running`, `done` or `failed`.
     #[sea_orm(column_type = "Text")]
     pub state: String,
+    /// `updated` (from the cursor), `within` or `placed` (a window that was asked for), or `numbered`.
+    #[sea_orm(column_type = "Text")]
+    pub kind: String,
+    /// Which time the window is about: `updated` or `created`.
+    #[sea_orm(column_type = "Text")]
+    pub by_time: String,
+    /// The API has no filter by that time: what changed since was walked instead.
+    pub emulated: bool,
+    /// How far before the cursor the window begins.
+    pub lookback_secs: Option<i64>,
     pub window_from: Option<i64>,
     pub window_to: Option<i64>,
     /// JSON list of order numbers, instead of a window.

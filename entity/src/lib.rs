@@ -5,6 +5,8 @@
 
 pub mod alarms;
 pub mod channels;
+pub mod completeness;
+pub mod completeness_orders;
 pub mod consents;
 pub mod credentials;
 pub mod cursors;

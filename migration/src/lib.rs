@@ -13,6 +13,7 @@ mod m20261124_000005_consents;
 mod m20261124_000006_upkeep;
 mod m20261124_000007_told;
 mod m20261124_000009_linking;
+mod m20261124_000010_completeness;
 mod m20261124_000011_schedules;
 mod m20261124_000012_silence;
 mod table;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000006_upkeep::Migration),
             Box::new(m20261124_000007_told::Migration),
             Box::new(m20261124_000009_linking::Migration),
+            Box::new(m20261124_000010_completeness::Migration),
             Box::new(m20261124_000011_schedules::Migration),
             Box::new(m20261124_000012_silence::Migration),
         ]

@@ -103,6 +103,15 @@ pub async fn merchants(db: &Db) -> Result<Vec<merchants::Model>, DbErr> {
         .await
 }
 
+/// The merchant's time zone; UTC when it is not known.
+pub async fn time_zone(db: &Db, merchant: MerchantId) -> Result<Tz, DbErr> {
+    let row = merchants::Entity::find_by_id(merchant.0)
+        .one(db.read())
+        .await?;
+    let zone = row.and_then(|row| row.time_zone.parse().ok());
+    Ok(zone.unwrap_or(chrono_tz::UTC))
+}
+
 /// The merchant's outlets, oldest first.
 pub async fn outlets(db: &Db, merchant: MerchantId) -> Result<Vec<outlets::Model>, DbErr> {
     outlets::Entity::of_merchant(merchant.0)

@@ -5,7 +5,9 @@
 
 mod alarms;
 mod channel;
+mod completeness;
 mod context;
+mod csv;
 mod deliveries;
 mod demo;
 mod doctor;
@@ -87,6 +89,8 @@ enum Command {
     #[command(subcommand)]
     Orders(orders::OrdersCommand),
     #[command(subcommand)]
+    Completeness(completeness::CompletenessCommand),
+    #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -132,6 +136,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Listings(command) => listings::run(&context()?, command).await,
         Command::Drift(args) => drift::run(&context()?, &args).await,
         Command::Orders(command) => orders::run(&context()?, command).await,
+        Command::Completeness(command) => completeness::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,

@@ -56,6 +56,8 @@ named!(
         CheckSubscriptions = "check_subscriptions",
         /// Find out whether a channel tells unusually little, and whether webhooks were missed then.
         CheckSilence = "check_silence",
+        /// Prove that a day's orders are all in the books.
+        CheckCompleteness = "check_completeness",
     }
 );
 

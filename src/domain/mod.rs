@@ -2,6 +2,7 @@
 //!
 //! No async, no I/O, no database, no clock: everything here can be tested by calling it.
 
+pub mod day;
 pub mod event;
 pub mod ids;
 pub mod job;
@@ -13,6 +14,7 @@ pub mod scan;
 pub mod time;
 pub mod work;
 
+pub use day::Day;
 pub use event::{Event, EventKind};
 pub use ids::{
     ChannelId, DeliveryId, EventId, JobId, ListingId, MerchantId, OrderId, OutletId, RemoteId,
@@ -25,4 +27,4 @@ pub use product::{Product, ProductState, Variant};
 pub use retry::{Retry, backoff};
 pub use scan::{ScanKind, ScanMethod};
 pub use time::{Timestamp, Window};
-pub use work::{Download, Work};
+pub use work::{Days, Download, Work};

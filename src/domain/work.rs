@@ -2,7 +2,7 @@
 //!
 //! Arguments are ids and windows only; handlers read the present.
 
-use super::{ChannelId, JobKind, ListingId, RemoteId, ScanKind, ScanMethod, Window};
+use super::{ChannelId, Day, JobKind, ListingId, RemoteId, ScanKind, ScanMethod, Window};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -42,6 +42,18 @@ pub enum Work {
     CheckSilence {
         check_silence: (),
     },
+    CheckCompleteness {
+        completeness: Days,
+    },
+}
+
+/// Of which days it is to be proved that their orders are all in the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Days {
+    /// Yesterday, and once more three days ago: orders change and come late.
+    Lately,
+    Day(Day),
 }
 
 /// Which orders to download.
@@ -52,6 +64,8 @@ pub enum Download {
     Updated,
     /// Updated in this window.
     Within(Window),
+    /// Placed in this window.
+    Placed(Window),
     /// These order numbers.
     Numbered(Vec<String>),
 }
@@ -90,6 +104,7 @@ impl Work {
             Self::CheckAuthorization { .. } => JobKind::CheckAuthorization,
             Self::CheckSubscriptions { .. } => JobKind::CheckSubscriptions,
             Self::CheckSilence { .. } => JobKind::CheckSilence,
+            Self::CheckCompleteness { .. } => JobKind::CheckCompleteness,
         }
     }
 
@@ -104,7 +119,14 @@ impl Work {
                 Download::Within(w) => {
                     format!("{channel}:{}-{}", w.from.micros(), w.to.micros())
                 }
+                Download::Placed(w) => {
+                    format!("{channel}:placed:{}-{}", w.from.micros(), w.to.micros())
+                }
                 Download::Numbered(numbers) => format!("{channel}:{}", numbers.join(",")),
+            },
+            Self::CheckCompleteness { completeness } => match completeness {
+                Days::Lately => format!("{channel}:lately"),
+                Days::Day(day) => format!("{channel}:{day}"),
             },
             Self::PushStock { listing } => listing.to_string(),
             // One consumer per app, whichever of its channels asked.
@@ -123,7 +145,7 @@ impl Work {
             Self::FetchMissed { .. } => priority::MISSED,
             Self::PushStock { .. } => priority::PUSH,
             Self::RescanProduct { .. } => priority::PRODUCT,
-            Self::DownloadOrders { .. } => priority::DOWNLOAD,
+            Self::DownloadOrders { .. } | Self::CheckCompleteness { .. } => priority::DOWNLOAD,
             Self::CheckSubscriptions { .. } | Self::CheckSilence { .. } => priority::UPKEEP,
             Self::RunScan { .. } => priority::SCAN,
         }
@@ -200,6 +222,15 @@ mod tests {
             Work::CHECK_AUTHORIZATION,
             Work::CHECK_SUBSCRIPTIONS,
             Work::CHECK_SILENCE,
+            Work::DownloadOrders {
+                orders: Download::Placed(window),
+            },
+            Work::CheckCompleteness {
+                completeness: Days::Lately,
+            },
+            Work::CheckCompleteness {
+                completeness: Days::Day(Day::parse("2026-11-22").unwrap()),
+            },
         ];
 
         for work in every {

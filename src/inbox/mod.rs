@@ -13,6 +13,7 @@ mod commit;
 mod counts;
 mod fetched;
 mod follow_up;
+mod lateness;
 mod old_keys;
 mod quarantine;
 mod queries;
@@ -24,11 +25,12 @@ pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
 pub use counts::{QUARTER, arrived_between, arrived_per_quarter, first_and_last_arrival};
 pub use fetched::{Kept, keep_fetched};
+pub use lateness::lateness;
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{
     DeliveryFilter, Telling, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
-    mark_handled, newest_version, tellings,
+    mark_handled, named, newest_version, tellings,
 };
 pub use receive::{Answer, Inbox, Tally};
 pub use replay::{Replayed, replay, take_up_pending};

@@ -8,6 +8,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
     QuerySelect, sea_query::Expr,
 };
+use std::collections::HashSet;
 
 /// Deliveries that are looked at for one subject: the first nearly always carries it.
 const NEWEST: u64 = 5;
@@ -133,6 +134,30 @@ pub async fn newest_version<C: ConnectionTrait>(
     Ok(newest
         .and_then(|row| row.version)
         .map(Timestamp::from_micros))
+}
+
+/// Which of these subjects any event names.
+pub async fn named<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    kind: EventKind,
+    subjects: &[String],
+) -> Result<HashSet<String>, DbErr> {
+    let mut found = HashSet::new();
+    // SQLite binds 32,766 values at most.
+    for some in subjects.chunks(1_000) {
+        let rows: Vec<Option<String>> = events::Entity::of_channel(channel.0)
+            .select_only()
+            .column(events::Column::Subject)
+            .distinct()
+            .filter(events::Column::Kind.eq(kind.as_str()))
+            .filter(events::Column::Subject.is_in(some))
+            .into_tuple()
+            .all(db)
+            .await?;
+        found.extend(rows.into_iter().flatten());
+    }
+    Ok(found)
 }
 
 /// Marks the pending events of a subject handled, in the transaction that handled them. Events that came

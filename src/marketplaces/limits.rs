@@ -79,6 +79,8 @@ pub struct Limits {
     pub lookback: Duration,
     /// Longest order window per query, where there is one.
     pub longest_order_window: Option<Duration>,
+    /// The order list can be filtered by the time when orders were placed.
+    pub created_filter: bool,
     /// The product list can be filtered by update time.
     pub updated_filter: bool,
     /// The product list can be filtered to what buyers can find.

@@ -37,7 +37,7 @@ pub use delivery::{
 pub use error::{MarketplaceError, Result};
 pub use limits::{Limits, Platform, Subscribing, Tolerance, WebhookAddress};
 pub use query::{
-    OrderQuery, OrderSummary, Page, PageToken, PriceChange, ProductQuery, ProductScope,
+    OrderQuery, OrderSummary, OrderTime, Page, PageToken, PriceChange, ProductQuery, ProductScope,
     PushOutcome, ShopIdentity, StockLevel,
 };
 
@@ -127,6 +127,15 @@ pub trait Marketplace: Send + Sync {
     async fn orders(&self, access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>>;
     /// Orders as they are now, up to `limits().order_batch` ids. Unknown ids are left out.
     async fn orders_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>>;
+    /// The ids of orders by the numbers that people know them by, where the two differ and the API can be asked;
+    /// numbers that it does not know are left out. The caller takes a number that is left out for an id.
+    async fn order_ids(
+        &self,
+        _access: &Access,
+        _numbers: &[String],
+    ) -> Result<Vec<(String, RemoteId)>> {
+        Ok(Vec::new())
+    }
     /// Why an order that was placed then may be left out although it exists, in words for people; `None`: it is
     /// not there.
     fn hides_orders_of(&self, _placed_at: Timestamp, _now: Timestamp) -> Option<&'static str> {

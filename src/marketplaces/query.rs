@@ -1,7 +1,7 @@
 //! What we ask of a marketplace, and the shapes of its answers.
 
 use super::MarketplaceError;
-use crate::domain::{Money, RemoteId, Timestamp, Window};
+use crate::domain::{Money, RemoteId, Standing, Timestamp, Window};
 use serde::{Deserialize, Serialize};
 
 /// Where to go on in a list; opaque above the adapter, and safe to store.
@@ -21,11 +21,41 @@ pub struct Page<T> {
     pub unreadable: Vec<(RemoteId, String)>,
 }
 
-/// Orders whose update time lies in the window, oldest change first.
+/// Which of an order's times a window is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderTime {
+    Updated,
+    /// When it was placed. Only where `limits().created_filter`.
+    Created,
+}
+
+impl OrderTime {
+    /// A marketplace's words for one time or the other.
+    pub fn pick<T>(self, updated: T, created: T) -> T {
+        match self {
+            Self::Updated => updated,
+            Self::Created => created,
+        }
+    }
+}
+
+/// Orders whose time of this kind lies in the window, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderQuery {
     pub window: Window,
+    pub by: OrderTime,
     pub page: Option<PageToken>,
+}
+
+impl OrderQuery {
+    /// The first page of what changed in a window.
+    pub fn updated(window: Window) -> Self {
+        Self {
+            window,
+            by: OrderTime::Updated,
+            page: None,
+        }
+    }
 }
 
 /// Enough of an order to see whether our books are behind.
@@ -38,6 +68,12 @@ pub struct OrderSummary {
     pub remote_status: Option<String>,
     /// Nothing to book, such as a checkout draft: not counted as missing.
     pub bookable: bool,
+    /// When it was placed, where the list tells it.
+    pub placed_at: Option<Timestamp>,
+    /// What its status asks of the books, where the list tells enough of it.
+    pub standing: Option<Standing>,
+    /// The same amount as the order's own, where the list tells it.
+    pub total: Option<Money>,
 }
 
 /// Which products to list.

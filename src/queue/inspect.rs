@@ -10,6 +10,10 @@ use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, sea_query::Expr,
 };
+use std::collections::HashMap;
+
+/// Keys per query: SQLite binds 32,766 values at most.
+const KEYS: usize = 1_000;
 
 /// How many jobs there are, of all merchants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,6 +92,32 @@ impl Queue {
             .limit(limit)
             .all(self.db.read())
             .await
+    }
+
+    /// Jobs of these keys that wait, run or were given up, by key; the newest of each.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn unended(
+        &self,
+        channel: ChannelId,
+        kind: JobKind,
+        keys: &[String],
+    ) -> Result<HashMap<String, jobs::Model>, DbErr> {
+        let states = [JobState::Available, JobState::Running, JobState::Dead];
+        let mut found = HashMap::new();
+        for some in keys.chunks(KEYS) {
+            let rows = jobs::Entity::find()
+                .filter(jobs::Column::ChannelId.eq(channel.0))
+                .filter(jobs::Column::State.is_in(states.map(JobState::as_str)))
+                .filter(jobs::Column::Kind.eq(kind.as_str()))
+                .filter(jobs::Column::Key.is_in(some))
+                .order_by_asc(jobs::Column::Id)
+                .all(self.db.read())
+                .await?;
+            found.extend(rows.into_iter().map(|row| (row.key.clone(), row)));
+        }
+        Ok(found)
     }
 
     /// The history of a job, oldest first; at most `limit` of its last tries.

@@ -3,6 +3,7 @@
 //! Owns the tables `orders`, `order_lines` and `order_steps`. `plan` decides, `record` writes: one
 //! transaction per order, the same result whatever was heard, how often, in which order.
 
+mod compare;
 mod lines;
 mod plan;
 mod queries;
@@ -10,10 +11,14 @@ mod record;
 mod steps;
 mod waiting;
 
+pub use compare::{
+    BookedOrder, Difference, Told, Unlike, booked_orders, booked_within, differences,
+    nothing_to_book,
+};
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
-    KnownOrder, OrderFull, counts_by_channel, find_orders, known_orders, latest_orders, order_full,
-    orders_waiting_for, placed_at,
+    KnownOrder, OrderFull, counts_by_channel, find_orders, ids_of_numbers, known_orders,
+    latest_orders, order_full, orders_waiting_for, placed_at,
 };
 pub use record::{Recorded, Recording, mark_attention, record_order};
 pub use steps::Step;

@@ -87,6 +87,29 @@ pub async fn known_orders<C: ConnectionTrait>(
         .collect())
 }
 
+/// The ids of booked orders by the numbers that people know them by.
+pub async fn ids_of_numbers<C: ConnectionTrait>(
+    db: &C,
+    connection: ChannelId,
+    numbers: &[String],
+) -> Result<HashMap<String, RemoteId>, DbErr> {
+    let mut found = HashMap::new();
+    for some in numbers.chunks(1_000) {
+        let rows: Vec<(String, String)> = orders::Entity::find()
+            .select_only()
+            .column(orders::Column::Number)
+            .column(orders::Column::RemoteId)
+            .filter(orders::Column::ConnectionId.eq(connection.0))
+            .filter(orders::Column::Number.is_in(some))
+            .order_by_asc(orders::Column::Id)
+            .into_tuple()
+            .all(db)
+            .await?;
+        found.extend(rows.into_iter().map(|(n, id)| (n, RemoteId::from(id))));
+    }
+    Ok(found)
+}
+
 /// When a booked order was placed; `None` when the books do not hold it.
 pub async fn placed_at<C: ConnectionTrait>(
     db: &C,

@@ -71,7 +71,11 @@ pub async fn record_order(
         }
         let waits = held_lines.iter().any(|line| line.flag.is_some());
         let wanted_now = row.document == "none" && channel.settings.unpaid_orders;
-        if row.content_hash == hash && !waits && !wanted_now {
+        // What was read is compared with what was read, and with what the books say of it.
+        let is_as_booked = row.remote_status == order.remote_status
+            && row.total_minor == order.total.minor
+            && row.currency == order.currency.code();
+        if row.content_hash == hash && is_as_booked && !waits && !wanted_now {
             if row.version < order.version.micros() {
                 set_version(tx, id, order.version).await?;
             }

@@ -25,7 +25,7 @@ pub use store::{Changes, Schedule, ScheduleError, change, defaults_for, list, se
 pub use tick::{Entry, Fire, due_fires};
 pub use words::{change_of_clocks, in_words, span_in_words};
 
-use crate::domain::{ChannelId, Download, ScanKind, ScanMethod, Work, job::named};
+use crate::domain::{ChannelId, Days, Download, ScanKind, ScanMethod, Work, job::named};
 use crate::marketplaces::{Abilities, Limits, Subscribing};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -51,6 +51,8 @@ named!(
         AuthorizationCheck = "authorization_check",
         /// Look whether the channel tells unusually little, and whether webhooks were missed then.
         SilenceCheck = "silence_check",
+        /// Prove that yesterday's orders are all in the books, and once more those of three days ago.
+        Completeness = "completeness",
     }
 );
 
@@ -80,6 +82,9 @@ impl Task {
             Self::SubscriptionCheck => Work::CHECK_SUBSCRIPTIONS,
             Self::AuthorizationCheck => Work::CHECK_AUTHORIZATION,
             Self::SilenceCheck => Work::CHECK_SILENCE,
+            Self::Completeness => Work::CheckCompleteness {
+                completeness: Days::Lately,
+            },
         }
     }
 
@@ -92,7 +97,7 @@ impl Task {
     pub fn is_of_use(self, abilities: Abilities) -> bool {
         match self {
             Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
-            Self::OrderDownload => abilities.orders,
+            Self::OrderDownload | Self::Completeness => abilities.orders,
             Self::AuthorizationCheck | Self::SilenceCheck => abilities.orders || abilities.products,
             Self::Missed | Self::TokenRefresh | Self::SubscriptionCheck => true,
         }
@@ -121,6 +126,8 @@ impl Task {
             Self::SubscriptionCheck if limits.subscribing == Subscribing::ByHand => return None,
             Self::SubscriptionCheck => format!("{} 3,15 * * *", spread(60)),
             Self::AuthorizationCheck => format!("{} * * * *", spread(60)),
+            // In the small hours: by then a day's late orders have come.
+            Self::Completeness => format!("{} 5 * * *", spread(60)),
         })
     }
 }

@@ -81,7 +81,7 @@ impl Sync {
             from: now - GLANCE,
             to: now,
         };
-        let orders = OrderQuery { window, page: None };
+        let orders = OrderQuery::updated(window);
         let scope = if marketplace.limits().updated_filter {
             ProductScope::Updated(window)
         } else {

@@ -1,12 +1,13 @@
 //! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
 //!
-//! Owns the tables `scans`, `scan_pages`, `downloads`, `cursors`, `delivery_watches`, `delivery_rhythm`, `silences`,
-//! `alarms` and `webhook_misses`. Every function reads the present, makes
-//! its calls outside any transaction, and writes what it learned in one; run twice, it does no harm.
+//! Owns the tables `scans`, `scan_pages`, `downloads`, `cursors`, `completeness`, `completeness_orders`,
+//! `delivery_watches`, `delivery_rhythm`, `silences`, `alarms` and `webhook_misses`. Every function reads the present,
+//! makes its calls outside any transaction, and writes what it learned in one; run twice, it does no harm.
 
 mod access;
 mod authorization;
 mod carried;
+mod completeness;
 mod connect;
 mod consent;
 mod cursors;
@@ -14,6 +15,7 @@ mod download;
 mod error;
 mod examine;
 mod linking;
+mod lookback;
 mod missed;
 mod orders;
 mod pace;
@@ -28,17 +30,23 @@ mod tokens;
 mod upkeep;
 
 pub use access::{Api, Apis, Sync, SyncOptions};
+pub use completeness::{
+    CompletenessPlan, CompletenessReport, Finding, FindingKind, Proof, Tally, amount, amounts,
+    completeness_orders, completeness_reports, sentence,
+};
 pub use connect::{Connect, Connected, Connection, Unconnected};
 pub use consent::{AskConsent, ConsentError, ConsentLink, consent_callback};
 pub use cursors::{Stream, cursor};
+pub use download::{Preview, Previewed, Seen};
 pub use error::SyncError;
 pub use examine::{Answers, Clocks, Examination};
 pub use linking::{
     Creating, MadeSku, MadeSkus, Relinked, create_sku_named, create_skus_of,
     create_skus_of_channel, link, unlink,
 };
+pub use lookback::Lookback;
 pub use pace::Lane;
-pub use queries::{downloads, last_scans, order_sources, scan, scans};
+pub use queries::{downloads, last_scans, order_sources, scan, scans, untold_orders};
 pub use scan::ScanRequest;
 pub use silence::{
     FEWEST_DELIVERIES, Learned, MissedOfDay, SHORTEST_HISTORY, UNUSUAL, alarms, learned,

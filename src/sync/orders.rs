@@ -63,14 +63,10 @@ impl Sync {
                 unreadable,
             });
         }
-        for batch in ids.chunks(connection.marketplace.limits().order_batch.max(1) as usize) {
-            match connection.marketplace.orders_by_id(&access, batch).await {
-                Ok(found) => orders.extend(found.into_iter().map(|o| (o.remote_id.clone(), o))),
-                // One order that cannot be read must not hold up the others.
-                Err(MarketplaceError::Unreadable { .. }) if batch.len() > 1 => {
-                    read_singly(&connection, &access, batch, &mut orders, &mut unreadable).await;
-                }
-                Err(error) => return Err(self.trouble(&connection, access.version, error).await),
+        for batch in batches(&connection, ids) {
+            let read = read_batch(&connection, &access, batch, &mut orders, &mut unreadable);
+            if let Err(error) = read.await {
+                return Err(self.trouble(&connection, access.version, error).await);
             }
         }
         Ok(Read {
@@ -150,6 +146,35 @@ fn order_of(work: &Work) -> Option<RemoteId> {
         Work::FetchOrder { order } => Some(order.clone()),
         _ => None,
     }
+}
+
+/// Ids by what one call takes.
+pub(super) fn batches<'i>(
+    connection: &Channel,
+    ids: &'i [RemoteId],
+) -> std::slice::Chunks<'i, RemoteId> {
+    ids.chunks(connection.marketplace.limits().order_batch.max(1) as usize)
+}
+
+/// Orders as they are now. One that cannot be read does not hold up the others.
+///
+/// # Errors
+/// What concerns all of them.
+pub(super) async fn read_batch(
+    connection: &Channel,
+    access: &Access,
+    batch: &[RemoteId],
+    orders: &mut HashMap<RemoteId, Order>,
+    unreadable: &mut HashMap<RemoteId, MarketplaceError>,
+) -> Result<(), MarketplaceError> {
+    match connection.marketplace.orders_by_id(access, batch).await {
+        Ok(found) => orders.extend(found.into_iter().map(|o| (o.remote_id.clone(), o))),
+        Err(MarketplaceError::Unreadable { .. }) if batch.len() > 1 => {
+            read_singly(connection, access, batch, orders, unreadable).await;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 async fn read_singly(

@@ -1,9 +1,10 @@
 //! Reading the history of scans and downloads.
 
 use crate::db::Db;
-use crate::domain::{ChannelId, MerchantId, ScanId};
+use crate::domain::{ChannelId, EventKind, MerchantId, RemoteId, ScanId, Source, Timestamp};
+use crate::inbox;
 use entity::{downloads, orders, scans};
-use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 /// One scan of the merchant.
 pub async fn scan(
@@ -52,6 +53,30 @@ pub async fn downloads(
         .limit(limit)
         .all(db.read())
         .await
+}
+
+/// Orders that a scheduled walk has brought into the books since, and that no webhook has named: what was missed.
+/// At most `limit`, oldest first.
+pub async fn untold_orders(
+    db: &Db,
+    channel: ChannelId,
+    since: Timestamp,
+    limit: u64,
+) -> Result<Vec<RemoteId>, DbErr> {
+    let found: Vec<String> = orders::Entity::find()
+        .select_only()
+        .column(orders::Column::RemoteId)
+        .filter(orders::Column::ConnectionId.eq(channel.0))
+        .filter(orders::Column::FirstSeenAt.gte(since.micros()))
+        .filter(orders::Column::Source.eq(Source::Scan.as_str()))
+        .order_by_asc(orders::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db.read())
+        .await?;
+    let named = inbox::named(db.read(), channel, EventKind::OrderChanged, &found).await?;
+    let untold = found.into_iter().filter(|order| !named.contains(order));
+    Ok(untold.map(RemoteId::from).collect())
 }
 
 /// Orders by what found them first. The share of scans is the webhook miss rate.

@@ -51,6 +51,10 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
             one(sync, sync.recheck_locked(channel).await)
         }
         Work::CheckAuthorization { .. } => one(sync, sync.check_authorization(channel).await),
+        Work::CheckCompleteness { completeness } => {
+            let checked = sync.check_completeness(channel, *completeness, first.source);
+            vec![checked.await]
+        }
         Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
         Work::CheckSilence { .. } => one(sync, sync.check_silence(channel).await),
     }

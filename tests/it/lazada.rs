@@ -5,7 +5,7 @@ use marketsink::{
     domain::{ChannelId, ProductState, RemoteId, Timestamp, Window},
     marketplaces::{
         Access, ConsentAnswer, ConsentQuestion, Marketplace, MarketplaceError, OrderQuery,
-        PageToken, ProductQuery, ProductScope, PushOutcome, StockLevel,
+        OrderTime, PageToken, ProductQuery, ProductScope, PushOutcome, StockLevel,
         access::Unpaced,
         http::{
             Http,
@@ -260,7 +260,7 @@ async fn a_short_page_is_not_the_end_of_a_list_that_has_more() {
         from: NOW,
         to: NOW + Duration::from_secs(60),
     };
-    let mut query = OrderQuery { window, page: None };
+    let mut query = OrderQuery::updated(window);
     let mut of_products = ProductQuery {
         scope: ProductScope::Active,
         page: None,
@@ -363,6 +363,7 @@ async fn beyond_the_last_offset_the_window_is_to_be_cut() {
 
     let query = OrderQuery {
         window,
+        by: OrderTime::Updated,
         page: Some(walk.token()),
     };
     let orders = Lazada.orders(&place.access, &query).await;

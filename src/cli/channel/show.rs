@@ -12,7 +12,7 @@ use crate::cli::{
 use crate::domain::Timestamp;
 use crate::inbox;
 use crate::marketplaces::{Subscribing, SubscriptionState};
-use crate::sync;
+use crate::sync::{self, Lookback};
 use clap::Args;
 use entity::silences;
 use serde_json::json;
@@ -48,6 +48,11 @@ pub(super) async fn show(context: &Context, args: &ShowArgs) -> anyhow::Result<(
         shown["silence"] = json!(facts.silence.as_ref().map(silence_json));
         shown["misses_7_days"] =
             json!({"orders": facts.misses.orders, "missed": facts.misses.missed});
+        shown["lookback"] = json!({
+            "seconds": facts.lookback.span.as_secs(),
+            "lateness_seconds": facts.lookback.lateness.map(|late| late.as_secs()),
+            "events": facts.lookback.n_events,
+        });
         shown["calendar"] = facts.calendar.as_json(&channel);
         say_json(&shown)?;
     } else {
@@ -65,6 +70,7 @@ struct Facts {
     overlap_ends_at: Option<Timestamp>,
     listings: u64,
     unlinked: u64,
+    lookback: Lookback,
     /// Kind and time.
     scans: Vec<(String, String)>,
     calendar: Line,
@@ -91,6 +97,7 @@ impl Facts {
             silence: sync::open_silence(db.read(), connection.id).await?,
             misses: WeekOfMisses::of(db, channel.merchant, channel.id, now).await?,
             calendar: Line::of(&connection, dates, session.now()),
+            lookback: session.app.sync.lookback_of(connection.id).await?,
             webhook_url: session.app.sync.webhook_url(&connection),
             last_delivery_at: inbox::last_delivery_at(db, connection.id).await?,
             subscriptions: channels::subscriptions(db.read(), connection.id).await?,
@@ -168,6 +175,7 @@ impl Facts {
                     scans.join(", ")
                 },
             ),
+            ("order lookback", lookback(&self.lookback)),
             (
                 "listings",
                 format!("{}, of which {} have no SKU", self.listings, self.unlinked),
@@ -204,6 +212,19 @@ fn silence_json(silence: &silences::Model) -> serde_json::Value {
         "missed_changes": silence.missed_changes,
         "missed_products": silence.missed_products,
     })
+}
+
+/// How far before its cursor an order download begins, and why.
+fn lookback(lookback: &Lookback) -> String {
+    let minutes = lookback.span.as_secs().div_ceil(60);
+    let n_events = lookback.n_events;
+    match lookback.lateness {
+        Some(late) => format!(
+            "{minutes} minutes; of {n_events} events in two weeks 99 in 100 came within {} s",
+            late.as_secs()
+        ),
+        None => format!("{minutes} minutes; {n_events} events in two weeks are too few to tune it"),
+    }
 }
 
 /// Those that stand in a number, the others by name.

@@ -2,7 +2,7 @@
 
 use super::{
     fetches::{Fetched, Fetches},
-    numbers,
+    numbers, preview,
 };
 use crate::accounts;
 use crate::channels::{self, Channel};
@@ -31,12 +31,13 @@ const RECENT: u64 = 100;
 
 /// Fetches orders that the books lack or hold in an older version
 ///
-/// Without a window or numbers it goes on where the last download ended. Repeating it does no harm.
+/// Without a window or numbers it goes on where the last download ended, with an overlap. Repeating it does no harm.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   marketsink orders download 1
   marketsink orders download 1 --from 2026-11-01 --to 2026-11-08
+  marketsink orders download 1 --from 2026-11-01 --to 2026-11-08 --placed --preview
   marketsink orders download 1 --numbers 1042,1043
   marketsink orders download 1 --file missing.csv --json")]
 pub struct DownloadArgs {
@@ -48,6 +49,12 @@ pub struct DownloadArgs {
     /// Orders changed before this time
     #[arg(long, value_name = "TIME", requires = "from")]
     to: Option<String>,
+    /// The window is of the time when orders were placed, not of their last change
+    #[arg(long, requires = "from")]
+    placed: bool,
+    /// Tell what would be new, different, the same or not found, and write nothing
+    #[arg(long)]
+    preview: bool,
     /// These order numbers
     #[arg(long, value_delimiter = ',', conflicts_with_all = ["from", "to"])]
     numbers: Vec<String>,
@@ -64,6 +71,10 @@ pub async fn run(context: &Context, args: &DownloadArgs) -> anyhow::Result<ExitC
     let can = session.app.sync.abilities(connection.id).await;
     if wanted.numbers().is_none() && can.is_ok_and(|can| !can.orders) {
         return nothing_to_download(context, session, &connection).await;
+    }
+    let wanted = wanted.with_ids(&session, &connection).await?;
+    if args.preview {
+        return preview::run(context, session, &connection, &wanted.jobs()).await;
     }
     let since = session.now();
     let mut jobs = Vec::new();
@@ -126,6 +137,7 @@ async fn nothing_to_download(
 enum Wanted {
     Updated,
     Within(Window),
+    Placed(Window),
     Numbered(Vec<String>),
 }
 
@@ -143,7 +155,11 @@ impl Wanted {
             if window.from >= window.to {
                 bail!("--from {} is not before --to {}", window.from, window.to);
             }
-            return Ok(Self::Within(window));
+            return Ok(if args.placed {
+                Self::Placed(window)
+            } else {
+                Self::Within(window)
+            });
         }
         if let Some(file) = &args.file {
             return Ok(Self::Numbered(numbers::of_file(file)?));
@@ -156,10 +172,21 @@ impl Wanted {
         })
     }
 
+    /// The same, with the marketplace's ids instead of the numbers that people know orders by.
+    async fn with_ids(self, session: &Session, connection: &Channel) -> anyhow::Result<Self> {
+        let Self::Numbered(numbers) = self else {
+            return Ok(self);
+        };
+        let known = session.app.sync.order_ids(connection.id, &numbers).await?;
+        let ids = known.into_iter().map(|(_, id)| id.to_string());
+        Ok(Self::Numbered(numbers::without_repeats(ids)))
+    }
+
     fn jobs(&self) -> Vec<Download> {
         match self {
             Self::Updated => vec![Download::Updated],
             Self::Within(window) => vec![Download::Within(*window)],
+            Self::Placed(window) => vec![Download::Placed(*window)],
             Self::Numbered(numbers) => numbers
                 .chunks(NUMBERS)
                 .map(|chunk| Download::Numbered(chunk.to_vec()))
@@ -170,7 +197,7 @@ impl Wanted {
     fn numbers(&self) -> Option<Vec<String>> {
         match self {
             Self::Numbered(numbers) => Some(numbers.clone()),
-            Self::Updated | Self::Within(_) => None,
+            Self::Updated | Self::Within(_) | Self::Placed(_) => None,
         }
     }
 }
@@ -245,14 +272,24 @@ fn report(
                 "{} asked for, {n_fetched} fetched, {n_failed} not",
                 numbers.len()
             )),
-            Wanted::Updated | Wanted::Within(_) => {
+            Wanted::Updated | Wanted::Within(_) | Wanted::Placed(_) => {
+                let what = if row.by_time == "created" {
+                    "placed"
+                } else {
+                    "changed"
+                };
                 say(format!(
-                    "orders changed {}",
+                    "orders {what} {}",
                     Window {
                         from: Timestamp::from_micros(row.window_from.unwrap_or_default()),
                         to: Timestamp::from_micros(row.window_to.unwrap_or_default()),
                     }
                 ));
+                if row.emulated {
+                    say(
+                        "the API has no filter by the time when orders were placed: everything that changed since was listed instead",
+                    );
+                }
                 say(format!(
                     "{}; {n_fetched} fetched, {n_failed} not",
                     counts(row)

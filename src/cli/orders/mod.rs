@@ -3,6 +3,7 @@
 mod download;
 mod fetches;
 mod numbers;
+mod preview;
 mod show;
 
 use super::context::Context;

@@ -17,8 +17,8 @@ use std::time::Duration;
 /// Without an expression the rest is changed and the times stay. A paused schedule stays paused.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Tasks: full_scan, active_scan, updated_scan, order_download, missed_webhooks, token_refresh, subscription_check,
-authorization_check, silence_check
+Tasks: full_scan, active_scan, updated_scan, order_download, completeness, missed_webhooks, token_refresh,
+subscription_check, authorization_check, silence_check
 
 Expressions have five fields: minute, hour, day of month, month, day of week; a sixth before them is the
 second. Nothing may fire more often than every ten seconds.

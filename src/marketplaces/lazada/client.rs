@@ -18,8 +18,8 @@ use super::{
 };
 use crate::domain::{Currency, Order, Product, RemoteId, Retry, Timestamp, Window};
 use crate::marketplaces::{
-    Access, Consent, ConsentAnswer, MarketplaceError, OrderQuery, OrderSummary, Page, ProductQuery,
-    ProductScope, Result, ShopIdentity, Tokens,
+    Access, Consent, ConsentAnswer, MarketplaceError, OrderQuery, OrderSummary, OrderTime, Page,
+    ProductQuery, ProductScope, Result, ShopIdentity, Tokens,
     http::{
         Request,
         lenient::{count, readable, rows, text},
@@ -292,6 +292,10 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
         Some(token) => Walk::resume(token).ok_or_else(not_ours)?,
         None => Walk::begin("all", Some(query.window)),
     };
+    let [from, to, sort] = query.by.pick(
+        ["update_after", "update_before", "updated_at"],
+        ["created_after", "created_before", "created_at"],
+    );
     let size = LIMITS.order_page as usize;
     let offset = match walk.sort {
         Sort::Modified { page, .. } => page.saturating_sub(1) * size,
@@ -302,9 +306,9 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
     }
     let (after, before) = walk.bounds().unwrap_or_default();
     let data = Call::get(access, "/orders/get")?
-        .with("update_after", date(after.saturating_add(1)))
-        .with("update_before", date(before.saturating_sub(1)))
-        .with("sort_by", "updated_at")
+        .with(from, date(after.saturating_add(1)))
+        .with(to, date(before.saturating_sub(1)))
+        .with("sort_by", sort)
         .with("sort_direction", "ASC")
         .with("offset", offset)
         .with("limit", size)
@@ -315,8 +319,14 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
     let end = end_of(offset, rows.len(), size, listed);
     let asked = walk.sort.clone();
     let mark = |row: &Value| {
-        let at = mapping::order_version(row).ok().map(Timestamp::secs);
-        (number(row, "order_id").unwrap_or(0), at)
+        let at = match query.by {
+            OrderTime::Updated => mapping::order_version(row).ok(),
+            OrderTime::Created => mapping::placed_at(row),
+        };
+        (
+            number(row, "order_id").unwrap_or(0),
+            at.map(Timestamp::secs),
+        )
     };
     let fresh = walk.take(rows, size, listed, mark).unwrap_or_default();
     if end == End::CutShort {
@@ -331,7 +341,8 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
         }
     }
     let total = walk.total;
-    let (items, unreadable) = readable(fresh, "order_id", mapping::summary);
+    let currency = Currency::from_code(sites(access)?[0].currency).ok();
+    let (items, unreadable) = readable(fresh, "order_id", |row| mapping::summary(row, currency));
     Ok(Page {
         items,
         next: (end != End::Last).then(|| walk.token()),

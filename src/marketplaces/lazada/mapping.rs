@@ -69,22 +69,41 @@ fn number_of(row: &Value, id: &RemoteId) -> String {
     self::id(row, "order_number").map_or_else(|| id.to_string(), |number| number.to_string())
 }
 
-pub(super) fn summary(row: &Value) -> Read<OrderSummary> {
+pub(super) fn placed_at(row: &Value) -> Option<Timestamp> {
+    time(row, "created_at")
+}
+
+/// `currency`: the site's; rows of orders name none.
+pub(super) fn summary(row: &Value, currency: Option<Currency>) -> Read<OrderSummary> {
     let id = id(row, "order_id").ok_or("`order_id` is missing")?;
+    let told = statuses(row);
     Ok(OrderSummary {
+        placed_at: placed_at(row),
+        standing: told.as_ref().map(|told| standing(told)),
+        total: currency.and_then(|currency| total(row, currency).ok()),
         number: number_of(row, &id),
         version: order_version(row)?,
         remote_id: id,
-        remote_status: statuses(row),
+        remote_status: told.map(|told| joined(told.into_iter().collect::<BTreeSet<_>>(), ", ")),
         bookable: true,
     })
 }
 
 /// What the units' statuses are, as the order's own row tells it.
-fn statuses(row: &Value) -> Option<String> {
+fn statuses(row: &Value) -> Option<Vec<&str>> {
     let told = row.get("statuses")?.as_array()?;
-    let distinct: BTreeSet<&str> = told.iter().filter_map(Value::as_str).collect();
-    Some(joined(distinct, ", "))
+    Some(told.iter().filter_map(Value::as_str).collect())
+}
+
+/// `price` is before vouchers and shipping. Source: docId=121327.
+fn total(row: &Value, currency: Currency) -> Read<Money> {
+    let price = amount(row, "price", currency)?.ok_or("`price` is missing")?;
+    let voucher = minor(row, "voucher", currency)?;
+    let shipping = minor(row, "shipping_fee", currency)?;
+    Ok(Money {
+        minor: price.minor.saturating_sub(voucher).saturating_add(shipping),
+        currency,
+    })
 }
 
 /// One order of its own row and the rows of its units. `currency`: the site's, for rows that name none.
@@ -96,9 +115,6 @@ pub(super) fn order(row: &Value, items: &[Value], currency: Currency) -> Read<Or
     let named = items.iter().find_map(|item| text(item, "currency"));
     let currency = named.map_or(Ok(currency), Currency::from_code);
     let currency = currency.map_err(|error| error.to_string())?;
-    let price = amount(row, "price", currency)?.ok_or("`price` is missing")?;
-    let voucher = minor(row, "voucher", currency)?;
-    let shipping = minor(row, "shipping_fee", currency)?;
     // Units can change without their order's own time.
     let of_items = items.iter().filter_map(|item| time(item, "updated_at"));
     let version = of_items.fold(order_version(row)?, Timestamp::max);
@@ -111,13 +127,9 @@ pub(super) fn order(row: &Value, items: &[Value], currency: Currency) -> Read<Or
         remote_status: joined(distinct, ", "),
         standing: standing(&statuses),
         version,
-        placed_at: time(row, "created_at").ok_or("`created_at` is no time")?,
+        placed_at: placed_at(row).ok_or("`created_at` is no time")?,
         currency,
-        // `price` is before vouchers and shipping. Source: docId=121327.
-        total: Money {
-            minor: price.minor.saturating_sub(voucher).saturating_add(shipping),
-            currency,
-        },
+        total: total(row, currency)?,
         tracking_number: tracking.map(str::to_owned),
         lines: lines(items, currency)?,
         remark: remark(&statuses),

@@ -70,6 +70,7 @@ static LIMITS: Limits = Limits {
     // Ours: offsets over a list that moves can skip rows, so windows overlap.
     lookback: Duration::from_secs(2 * 3_600),
     longest_order_window: None,
+    created_filter: true,
     updated_filter: true,
     active_filter: true,
     // /products/get: `offset` up to 10,000.

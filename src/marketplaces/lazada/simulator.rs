@@ -337,7 +337,8 @@ fn number(id: &RemoteId) -> Option<u64> {
 
 fn list_orders(shop: &Shop, pairs: &Pairs, now: Timestamp) -> Answer {
     let (after, before) = (day(pairs, "update_after")?, day(pairs, "update_before")?);
-    if after.is_none() {
+    let (from, to) = (day(pairs, "created_after")?, day(pairs, "created_before")?);
+    if after.is_none() && from.is_none() {
         return Err(refuse("MissingParameter", "created_after or update_after"));
     }
     let param = |name: &str| pairs.get(name).map(String::as_str);
@@ -347,7 +348,9 @@ fn list_orders(shop: &Shop, pairs: &Pairs, now: Timestamp) -> Answer {
         Some(_) => return Err(refuse("74", "E074: Invalid sort order")),
     };
     let shown = shop.orders.values().map(|order| order.as_shown(now));
-    let shown = shown.filter(|order| is_within(after, before, order.updated_at));
+    let shown = shown.filter(|order| {
+        is_within(after, before, order.updated_at) && is_within(from, to, order.placed_at)
+    });
     let mut orders: Vec<_> = shown.collect();
     orders.sort_by_key(|order| {
         let at = if by_creation {

@@ -126,8 +126,9 @@ fn seconds(window: Window) -> (i64, i64) {
 pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
     let (from, to) = seconds(query.window);
     let cursor = query.page.as_ref().map_or("", |page| page.0.as_str());
+    let field = query.by.pick("update_time", "create_time");
     let mut list = Call::of_shop(ORDER_LIST)
-        .with("time_range_field", "update_time")
+        .with("time_range_field", field)
         .with("time_from", from)
         .with("time_to", to)
         .with("page_size", LIMITS.order_page)
@@ -146,7 +147,7 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
         .filter_map(|row| id_of(row, "order_sn"))
         .collect();
     let (mut items, mut unreadable) = (Vec::new(), Vec::new());
-    let found = details(access, &ids, "").await?;
+    let found = details(access, &ids, mapping::SUMMARY_FIELDS).await?;
     let mut missing = ids;
     missing.retain(|id| found.refused.iter().all(|(refused, _)| refused != id));
     unreadable.extend(found.refused);
@@ -160,8 +161,9 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
     let untold = |id| (id, "listed, and not told of".to_owned());
     unreadable.extend(missing.into_iter().map(untold));
     // Whether `time_to` itself belongs to the window is not documented: here it never does.
-    items.retain(|order| order.version.secs() != to);
-    items.sort_by_key(|order| order.version);
+    let time = |order: &OrderSummary| query.by.pick(Some(order.version), order.placed_at);
+    items.retain(|order| time(order).is_none_or(|at| at.secs() != to));
+    items.sort_by_key(time);
     Ok(Page {
         items,
         next,

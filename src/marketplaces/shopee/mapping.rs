@@ -104,16 +104,26 @@ pub(super) fn shop(info: &Value, id: &str) -> Read<ShopIdentity> {
     })
 }
 
-/// The list of orders tells neither times nor totals: a row of the detail call, asked for without options.
+/// What of an order's details says how it stands and what it costs.
+pub(super) const SUMMARY_FIELDS: &str = "total_amount,pay_time,pickup_done_time";
+
+/// The list of orders tells neither times nor totals: a row of the detail call, asked for with these fields.
 pub(super) fn summary(row: &Value) -> Result<OrderSummary, Misfit> {
     let version = seconds(row, "update_time");
+    let status = text(row, "order_status");
+    let currency = text(row, "currency").and_then(|code| Currency::from_code(code).ok());
+    let total = currency.and_then(|currency| money(row, "total_amount", currency).ok()?);
     match (id_of(row, "order_sn"), version) {
         (Some(id), Some(version)) => Ok(OrderSummary {
             number: id.to_string(),
             remote_id: id,
             version,
-            remote_status: text(row, "order_status").map(str::to_owned),
+            remote_status: status.map(str::to_owned),
             bookable: true,
+            placed_at: seconds(row, "create_time"),
+            standing: status.map(|status| standing(status, row).unwrap_or_else(|guess| guess)),
+            // 0 before the buyer has paid: then the lines tell it.
+            total: total.filter(|total| total.minor > 0),
         }),
         _ => Err(misfit(
             row,

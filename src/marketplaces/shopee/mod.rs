@@ -61,6 +61,7 @@ static LIMITS: Limits = Limits {
     lookback: Duration::from_secs(30 * 60),
     // v2.order.get_order_list: 15 days.
     longest_order_window: Some(Duration::from_secs(15 * 86_400)),
+    created_filter: true,
     updated_filter: true,
     active_filter: true,
     // There is a cap, with an error of its own; its number is not published.

@@ -5,7 +5,7 @@ mod refusals;
 use super::*;
 use crate::clock::Clock;
 use crate::marketplaces::{
-    SubscriptionState,
+    OrderTime, SubscriptionState,
     simulation::{NewLine, Shop, SimStatus, loopback},
 };
 use serde_json::json;
@@ -424,6 +424,7 @@ async fn a_window_of_more_than_fifteen_days_is_refused_and_ours_is_not() {
             from: NOW - span,
             to: NOW,
         },
+        by: OrderTime::Updated,
         page: None,
     };
 

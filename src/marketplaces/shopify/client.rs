@@ -154,6 +154,9 @@ pub(super) async fn shops(access: &Access) -> Result<Vec<ShopIdentity>> {
     }])
 }
 
+/// Names per search; ours: a search may be 5,000 characters long.
+const NAMES: usize = 25;
+
 /// Where a walk over a list is; its JSON is the page token.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Turn {
@@ -220,8 +223,12 @@ fn misread((id, reason): (RemoteId, String)) -> MarketplaceError {
 
 pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
     let turn = Turn::resume(query.page.as_ref());
-    let filter = mapping::changed_in(query.window);
-    let variables = json!({"first": LIMITS.order_page, "after": turn.after, "q": filter});
+    let (field, sort) = query
+        .by
+        .pick(("updated_at", "UPDATED_AT"), ("created_at", "CREATED_AT"));
+    let filter = mapping::within(field, query.window);
+    let variables =
+        json!({"first": LIMITS.order_page, "after": turn.after, "q": filter, "sort": sort});
     let data = ask(access, ORDERS_PAGE, variables).await?;
     let list = &data["orders"];
     let (items, unreadable) = sorted(nodes(list).iter().map(mapping::summary));
@@ -231,6 +238,25 @@ pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<O
         total: None,
         unreadable,
     })
+}
+
+/// Orders are known to people by their names, such as `#1042`, and to the API by other ids.
+pub(super) async fn order_ids(
+    access: &Access,
+    numbers: &[String],
+) -> Result<Vec<(String, RemoteId)>> {
+    let mut found = Vec::new();
+    for some in numbers.chunks(NAMES) {
+        let filter = mapping::named(some);
+        let variables = json!({"first": LIMITS.order_page, "q": filter, "sort": "CREATED_AT"});
+        let data = ask(access, ORDERS_PAGE, variables).await?;
+        let (orders, _) = sorted(nodes(&data["orders"]).iter().map(mapping::summary));
+        let orders = orders.into_iter();
+        // A search finds more than it is asked for.
+        let asked = orders.filter(|order| some.contains(&order.number));
+        found.extend(asked.map(|order| (order.number, order.remote_id)));
+    }
+    Ok(found)
 }
 
 /// # Errors

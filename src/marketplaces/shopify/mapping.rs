@@ -31,16 +31,26 @@ pub(super) fn product_filter(scope: ProductScope) -> String {
     match scope {
         ProductScope::Full => EVERY_STATUS.to_owned(),
         ProductScope::Active => ON_SALE.to_owned(),
-        ProductScope::Updated(window) => format!("{} AND {EVERY_STATUS}", changed_in(window)),
+        ProductScope::Updated(window) => {
+            format!("{} AND {EVERY_STATUS}", within("updated_at", window))
+        }
     }
 }
 
-/// What changed in a window, in whole seconds that hold every instant of it.
-pub(super) fn changed_in(window: Window) -> String {
+/// What has this time in a window, in whole seconds that hold every instant of it.
+pub(super) fn within(field: &str, window: Window) -> String {
     let to = Timestamp::from_micros(window.to.micros().saturating_add(999_999));
     let [from, to] =
         [window.from, to].map(|at| at.to_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string());
-    format!("updated_at:>='{from}' AND updated_at:<'{to}'")
+    format!("{field}:>='{from}' AND {field}:<'{to}'")
+}
+
+/// Orders by the numbers that people know them by, without what would end a term of the search.
+pub(super) fn named(numbers: &[String]) -> String {
+    let is_plain = |number: &&String| !number.contains(['\'', '"', '\\', '*', ':']);
+    let terms = numbers.iter().filter(is_plain);
+    let terms: Vec<String> = terms.map(|number| format!("name:'#{number}'")).collect();
+    terms.join(" OR ")
 }
 
 /// What prices and stock need to be read.
@@ -102,13 +112,27 @@ fn time(row: &Value, name: &str) -> Read<Timestamp> {
 pub(super) fn summary(row: &Value) -> Result<OrderSummary, Misfit> {
     let id = row_id(row)?;
     let version = time(row, "updatedAt").map_err(|reason| (id.clone(), reason))?;
+    // Of money that went back the lines say what it means.
+    let payment = row["displayFinancialStatus"].as_str().unwrap_or_default();
+    let is_clear = !row["cancelledAt"].is_null() || !matches!(payment, "REFUNDED" | "VOIDED");
     Ok(OrderSummary {
+        placed_at: time(row, "createdAt").ok(),
+        standing: is_clear.then(|| standing(row, &[], &mut Vec::new())),
+        total: total(row).ok(),
         number: number(row),
         remote_id: id,
         version,
         remote_status: Some(remote_status(row)),
         bookable: true,
     })
+}
+
+/// What is still to be paid for the order or was, without what was taken out of it.
+fn total(row: &Value) -> Read<Money> {
+    let total = &row["currentTotalPriceSet"]["shopMoney"];
+    let code = total["currencyCode"].as_str().unwrap_or_default();
+    let currency = Currency::from_code(code).map_err(|error| error.to_string())?;
+    money(&total["amount"], currency)
 }
 
 /// `1042` of `#1042`; a shop may have chosen other signs around it, which stay.
@@ -163,9 +187,8 @@ pub(super) fn order(row: &Value, off_shelf: &OffShelf) -> Result<Order, Misfit> 
 }
 
 fn read_order(id: &RemoteId, row: &Value, off_shelf: &OffShelf) -> Read<Order> {
-    let total = &row["currentTotalPriceSet"]["shopMoney"];
-    let code = total["currencyCode"].as_str().unwrap_or_default();
-    let currency = Currency::from_code(code).map_err(|error| error.to_string())?;
+    let total = total(row)?;
+    let currency = total.currency;
     let lines = row["lineItems"]["nodes"].as_array();
     let lines = lines.ok_or("it has no `lineItems`")?;
     let has_tax_inside = row["taxesIncluded"].as_bool() == Some(true);
@@ -196,7 +219,7 @@ fn read_order(id: &RemoteId, row: &Value, off_shelf: &OffShelf) -> Read<Order> {
         version: time(row, "updatedAt")?,
         placed_at: time(row, "createdAt")?,
         currency,
-        total: money(&total["amount"], currency)?,
+        total,
         tracking_number: tracking_number(row),
         lines,
         remark: (!remarks.is_empty()).then(|| remarks.join("; ")),

@@ -79,6 +79,7 @@ static LIMITS: Limits = Limits {
     // Ours: the search index lags by seconds, deliveries by minutes and sometimes hours.
     lookback: Duration::from_secs(2 * 3_600),
     longest_order_window: None,
+    created_filter: true,
     updated_filter: true,
     active_filter: true,
     product_result_cap: Some(DEEPEST_ROW),
@@ -176,6 +177,14 @@ impl Marketplace for Shopify {
 
     async fn orders(&self, access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
         client::orders(access, query).await
+    }
+
+    async fn order_ids(
+        &self,
+        access: &Access,
+        numbers: &[String],
+    ) -> Result<Vec<(String, RemoteId)>> {
+        client::order_ids(access, numbers).await
     }
 
     async fn orders_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>> {

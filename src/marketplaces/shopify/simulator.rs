@@ -404,35 +404,47 @@ fn node(shop: &Shop, field: &Field, id: Option<&str>, now: Timestamp) -> Value {
     found.unwrap_or_default()
 }
 
-/// Key (by time of change) and id of what a search finds: `updated_at:>='..' AND status:a,b`.
+/// Key (by time of change, or of creation where that is asked for) and id of what a search finds:
+/// `updated_at:>='..' AND status:a,b`.
 fn search(shop: &Shop, field: &Field, now: Timestamp) -> Vec<(String, RemoteId)> {
     let terms: Vec<&str> = field
         .text("query")
         .unwrap_or_default()
         .split(" AND ")
         .collect();
-    let fits = |status: &str, at: Timestamp| {
-        terms.iter().filter(|term| !term.is_empty()).all(|term| {
-            let time =
-                |prefix: &str| Timestamp::parse(term.strip_prefix(prefix)?.trim_matches('\''));
+    let fits = |status: &str, created_at: Timestamp, updated_at: Timestamp| {
+        let is_met = |term: &str, field: &str, at: Timestamp| {
+            let bound = term.strip_prefix(field).unwrap_or_default();
+            let time = |sign: &str| Timestamp::parse(bound.strip_prefix(sign)?.trim_matches('\''));
             let at = Timestamp::from_secs(at.secs());
-            match term.strip_prefix("status:") {
-                Some(states) => states.split(',').any(|state| state == status),
-                None => {
-                    time("updated_at:>=").is_some_and(|from| at >= from)
-                        || time("updated_at:<").is_some_and(|to| at < to)
-                }
+            time(":>=").is_some_and(|from| at >= from) || time(":<").is_some_and(|to| at < to)
+        };
+        let mut terms = terms.iter().filter(|term| !term.is_empty());
+        terms.all(|term| match term.strip_prefix("status:") {
+            Some(states) => states.split(',').any(|state| state == status),
+            None => {
+                is_met(term, "updated_at", updated_at) || is_met(term, "created_at", created_at)
             }
         })
     };
     let key = |at: Timestamp, id: &RemoteId| (format!("{:012}-{id}", at.secs()), id.clone());
     if field.name == "orders" {
+        let query = field.text("query").unwrap_or_default();
+        let name = |order: &SimOrder| format!("name:'{}'", graphql::objects::order_name(order));
+        let is_named = |order: &SimOrder| query.split(" OR ").any(|term| term == name(order));
+        let by_name = query.starts_with("name:");
+        let is_found = |order: &&SimOrder| {
+            by_name && is_named(order) || !by_name && fits("", order.placed_at, order.updated_at)
+        };
         let shown = shop.orders.values().map(|order| order.as_shown(now));
-        let readable = shown.filter(|order| is_readable(order, now));
-        let found = readable.filter(|order| fits("", order.updated_at));
-        return found
-            .map(|order| key(order.updated_at, &order.id))
-            .collect();
+        let found = shown
+            .filter(|order| is_readable(order, now))
+            .filter(is_found);
+        let time = |order: &SimOrder| match field.text("sortKey") {
+            Some("CREATED_AT") => order.placed_at,
+            _ => order.updated_at,
+        };
+        return found.map(|order| key(time(order), &order.id)).collect();
     }
     let status = |state| match state {
         ProductState::Active => "active",
@@ -443,7 +455,13 @@ fn search(shop: &Shop, field: &Field, now: Timestamp) -> Vec<(String, RemoteId)>
         .products
         .values()
         .filter(|product| product.state != ProductState::Gone);
-    let found = products.filter(|product| fits(status(product.state), product.updated_at));
+    let found = products.filter(|product| {
+        fits(
+            status(product.state),
+            product.created_at,
+            product.updated_at,
+        )
+    });
     found
         .map(|product| key(product.updated_at, &product.id))
         .collect()

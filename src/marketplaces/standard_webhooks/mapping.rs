@@ -222,7 +222,14 @@ pub fn summary(row: &Place<'_>) -> Read<OrderSummary> {
         version: row.need("updated_at")?.time()?,
         remote_status: standing(row).ok().map(|(_, status)| status),
         bookable: row.need("status")?.word(&STATUSES)? != Document::None,
+        placed_at: maybe(row, "created_at", Place::time).ok().flatten(),
+        standing: standing(row).ok().map(|(standing, _)| standing),
+        total: total(row).ok(),
     })
+}
+
+fn total(row: &Place<'_>) -> Read<Money> {
+    row.need("total")?.charge(row.need("currency")?.currency()?)
 }
 
 pub fn order(row: &Place<'_>) -> Read<Order> {
@@ -250,7 +257,7 @@ pub fn order(row: &Place<'_>) -> Read<Order> {
         version: summary.version,
         placed_at: row.need("created_at")?.time()?,
         currency,
-        total: row.need("total")?.charge(currency)?,
+        total: total(row)?,
         tracking_number: maybe(row, "tracking_number", code)?.flatten(),
         lines,
         remark: None,

@@ -52,6 +52,8 @@ static LIMITS: Limits = Limits {
     burst: 4,
     lookback: Duration::from_secs(3_600),
     longest_order_window: None,
+    // The guide asks stores for a filter by update time alone.
+    created_filter: false,
     updated_filter: true,
     active_filter: true,
     product_result_cap: None,

@@ -161,14 +161,13 @@ fn seconds(window: Window) -> (i64, i64) {
 
 pub(super) async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
     let (from, to) = seconds(query.window);
+    let field = query.by.pick("update_time", "create_time");
+    let body = json!({format!("{field}_ge"): from, format!("{field}_lt"): to});
     let mut call = Call::of_shop(access, ORDER_SEARCH)?
         .with("page_size", LIMITS.order_page)
-        .with("sort_field", "update_time")
+        .with("sort_field", field)
         .with("sort_order", "ASC")
-        .sending(
-            Method::POST,
-            json!({"update_time_ge": from, "update_time_lt": to}),
-        );
+        .sending(Method::POST, body);
     if let Some(page) = &query.page {
         call = call.with("page_token", &page.0);
     }

@@ -77,6 +77,9 @@ pub(super) fn summary(row: Value) -> Result<OrderSummary, Misfit> {
         version: order.version,
         remote_status: Some(order.remote_status),
         bookable: true,
+        placed_at: Some(order.placed_at),
+        standing: Some(order.standing),
+        total: Some(order.total),
     })
 }
 

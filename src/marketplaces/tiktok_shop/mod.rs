@@ -67,6 +67,7 @@ static LIMITS: Limits = Limits {
     // Ours: rows appear late in the list, and integrators re-read about two hours.
     lookback: Duration::from_secs(2 * 3_600),
     longest_order_window: None,
+    created_filter: true,
     updated_filter: true,
     active_filter: true,
     // Search Products: 10,000 rows, then error 12052180.

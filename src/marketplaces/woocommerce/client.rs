@@ -16,8 +16,8 @@ use super::{
 };
 use crate::domain::{Currency, Order, Product, RemoteId, Timestamp};
 use crate::marketplaces::{
-    Access, MarketplaceError, OrderQuery, OrderSummary, Page, PageToken, PriceChange, ProductQuery,
-    ProductScope, PushOutcome, Result, ShopIdentity, StockLevel,
+    Access, MarketplaceError, OrderQuery, OrderSummary, OrderTime, Page, PageToken, PriceChange,
+    ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity, StockLevel,
     http::{
         Request, Response,
         batch::{self, Answers, Entry},
@@ -158,11 +158,14 @@ async fn step(
             }
         };
         let is_last = rows.len() < size;
+        let is_by_creation = mapping::is_by_creation(&walk);
         let mark = |row: &Value| {
-            (
-                mapping::id(row).unwrap_or(0),
-                mapping::version(row).ok().map(Timestamp::secs),
-            )
+            let at = if is_by_creation {
+                mapping::placed_at(row)
+            } else {
+                mapping::version(row).ok()
+            };
+            (mapping::id(row).unwrap_or(0), at.map(Timestamp::secs))
         };
         let Some(items) = walk.take(rows, size, listed, mark) else {
             continue;
@@ -210,7 +213,11 @@ fn row_id(row: &Value) -> RemoteId {
 }
 
 pub async fn orders(access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
-    let walk = walk_of(query.page.as_ref(), Walk::begin("any", Some(query.window)))?;
+    let mut begin = Walk::begin("any", Some(query.window));
+    if query.by == OrderTime::Created {
+        begin.note = Some(mapping::BY_CREATION.to_owned());
+    }
+    let walk = walk_of(query.page.as_ref(), begin)?;
     let rows = step(
         access,
         "orders",

@@ -6,6 +6,10 @@
 //!
 //! Source: WooCommerce 10.5.2, REST API v3, and a running store, read 2026-11-23.
 
+mod paging;
+
+pub use paging::{BY_CREATION, is_by_creation, page_query};
+
 use super::{NAME, entry_error, refused, unreadable};
 use crate::domain::{
     Currency, Document, Fulfilment, Money, Order, OrderLine, Product, ProductState, RemoteId,
@@ -16,13 +20,13 @@ use crate::marketplaces::{
     http::{
         lenient::{self, plain, text, whole},
         oauth1::Pairs,
-        walk::{Sort, Walk},
     },
 };
 use serde_json::{Value, json};
 
 /// The fields of an order that a list is asked for.
-pub const SUMMARY_FIELDS: &str = "id,number,status,date_created_gmt,date_modified_gmt";
+pub const SUMMARY_FIELDS: &str = "id,number,status,currency,total,date_created_gmt,\
+date_modified_gmt,date_paid_gmt";
 /// The fields of an order that are read: none of the buyer's.
 pub const ORDER_FIELDS: &str = "id,number,status,currency,total,date_created_gmt,\
 date_modified_gmt,date_paid_gmt,line_items,refunds";
@@ -38,39 +42,6 @@ pub fn pairs<const N: usize>(of: [(&str, String); N]) -> Pairs {
     of.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// The parameters that ask for the next page of a walk, whose passes are statuses.
-pub fn page_query(walk: &Walk, fields: &str, size: usize) -> Pairs {
-    let mut query = pairs([
-        ("status", walk.pass.clone()),
-        ("order", "asc".to_owned()),
-        ("per_page", size.to_string()),
-        ("_fields", fields.to_owned()),
-    ]);
-    query.extend(match &walk.sort {
-        Sort::Modified { page, .. } => pairs([
-            ("orderby", "modified".to_owned()),
-            ("page", page.to_string()),
-        ]),
-        Sort::Id { offset, .. } => {
-            pairs([("orderby", "id".to_owned()), ("offset", offset.to_string())])
-        }
-    });
-    if let Some((after, before)) = walk.bounds() {
-        query.extend(pairs([
-            ("modified_after", without_zone(after)),
-            ("modified_before", without_zone(before)),
-            ("dates_are_gmt", "true".to_owned()),
-        ]));
-    }
-    query
-}
-
-/// `2026-11-22T00:00:00`
-fn without_zone(secs: i64) -> String {
-    let at = Timestamp::from_secs(secs).to_utc();
-    at.format("%Y-%m-%dT%H:%M:%S").to_string()
-}
-
 /// A row's id, above zero.
 pub fn id(row: &Value) -> Read<u64> {
     lenient::id(row, "id").ok_or_else(|| "it has no id".to_owned())
@@ -83,6 +54,15 @@ pub fn version(row: &Value) -> Read<Timestamp> {
         .ok_or_else(|| "it has no `date_modified_gmt`".to_owned())
 }
 
+pub fn placed_at(row: &Value) -> Option<Timestamp> {
+    time(row, "date_created_gmt")
+}
+
+fn currency(row: &Value) -> Read<Currency> {
+    let code = text(row, "currency").ok_or("it has no `currency`")?;
+    Currency::from_code(code).map_err(|error| error.to_string())
+}
+
 pub fn summary(row: &Value) -> Read<OrderSummary> {
     let id = id(row)?;
     let (standing, _) = standing(row);
@@ -92,14 +72,18 @@ pub fn summary(row: &Value) -> Read<OrderSummary> {
         version: version(row)?,
         remote_status: Some(status(row).to_owned()),
         bookable: standing != Standing::NOTHING,
+        placed_at: placed_at(row),
+        standing: Some(standing),
+        total: currency(row)
+            .and_then(|currency| money(row, "total", currency))
+            .ok(),
     })
 }
 
 pub fn order(row: &Value) -> Read<Order> {
     let summary = summary(row)?;
     let (standing, why) = standing(row);
-    let currency = text(row, "currency").ok_or("it has no `currency`")?;
-    let currency = Currency::from_code(currency).map_err(|error| error.to_string())?;
+    let currency = currency(row)?;
     let lines = row.get("line_items").and_then(Value::as_array);
     let lines = lines.ok_or("it has no `line_items`")?;
     Ok(Order {
@@ -109,7 +93,7 @@ pub fn order(row: &Value) -> Read<Order> {
         remote_status: status(row).to_owned(),
         standing,
         version: summary.version,
-        placed_at: time(row, "date_created_gmt").unwrap_or(summary.version),
+        placed_at: summary.placed_at.unwrap_or(summary.version),
         currency,
         total: money(row, "total", currency)?,
         // WooCommerce itself knows no parcels; plugins keep theirs each in its own place.

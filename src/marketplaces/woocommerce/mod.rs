@@ -61,6 +61,7 @@ static LIMITS: Limits = Limits {
     // Dates have a grain of a second, and PHP servers' clocks are nobody's care.
     lookback: Duration::from_secs(3_600),
     longest_order_window: None,
+    created_filter: true,
     updated_filter: true,
     active_filter: true,
     product_result_cap: None,

@@ -142,7 +142,7 @@ async fn the_client_reads_what_the_store_holds() {
 
     let shops = WOO.shops(&access).await.unwrap();
     let page = WOO
-        .orders(&access, &OrderQuery { window, page: None })
+        .orders(&access, &OrderQuery::updated(window))
         .await
         .unwrap();
     let asked = [early.clone(), unknown, last];

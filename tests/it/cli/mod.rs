@@ -1,5 +1,6 @@
 //! The program as people call it: every test runs the real binary in a directory of its own.
 
+mod completeness;
 mod consent;
 mod custom_store;
 mod help;

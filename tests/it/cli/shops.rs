@@ -71,7 +71,7 @@ impl Town {
         self.place.run_with_input(&args, &input).works().json()
     }
 
-    fn orders(&self) -> String {
+    pub fn orders(&self) -> String {
         self.order.to_string()
     }
 }

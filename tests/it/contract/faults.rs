@@ -4,8 +4,8 @@ use super::Stage;
 use marketsink::{
     domain::{RemoteId, Retry},
     marketplaces::{
-        MarketplaceError, OrderQuery, PriceChange, ProductQuery, ProductScope, PushOutcome, Result,
-        StockLevel, Subscribing, simulation::SimStatus,
+        MarketplaceError, OrderQuery, OrderTime, PriceChange, ProductQuery, ProductScope,
+        PushOutcome, Result, StockLevel, Subscribing, simulation::SimStatus,
     },
     sandbox::Fault,
 };
@@ -79,6 +79,7 @@ async fn make(stage: &Stage, call: Call, known: &Known) -> Result<()> {
     let (marketplace, access) = (stage.marketplace, &stage.access);
     let order_query = OrderQuery {
         window: stage.until_now(),
+        by: OrderTime::Updated,
         page: None,
     };
     let product_query = ProductQuery {

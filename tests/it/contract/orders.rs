@@ -2,8 +2,11 @@
 
 use super::Stage;
 use marketsink::{
-    domain::{Document, Fulfilment, Money, Order, RemoteId},
-    marketplaces::simulation::{SimOrder, SimStatus},
+    domain::{Document, Fulfilment, Money, Order, RemoteId, Window},
+    marketplaces::{
+        OrderTime,
+        simulation::{SimOrder, SimStatus},
+    },
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -240,6 +243,105 @@ async fn the_order_list_and_the_orders_agree_on_versions_and_states() {
             let state = summary.remote_status.unwrap_or(order.remote_status.clone());
             assert_eq!(state, order.remote_status, "{}", stage.slug());
             assert!(summary.bookable, "{}", stage.slug());
+            assert_eq!(summary.placed_at, Some(order.placed_at), "{}", stage.slug());
+            let document = summary.standing.map(|standing| standing.document);
+            assert_eq!(document, Some(order.standing.document), "{}", stage.slug());
+            assert_eq!(summary.total, Some(order.total), "{}", stage.slug());
         }
+    }
+}
+
+#[tokio::test]
+async fn the_list_by_creation_holds_what_was_placed_in_the_window_whatever_changed_since() {
+    for stage in Stage::every().await {
+        let slug = stage.slug();
+        if !stage.marketplace.limits().created_filter {
+            continue;
+        }
+        let early = stage.order(&[("MUG", 1)], SimStatus::Paid);
+        stage.clock.advance(Duration::from_secs(60));
+        let from = stage.clock.now();
+        // More than two pages hold, several of them placed within one second.
+        let n = stage.marketplace.limits().order_page as usize * 2 + 5;
+        let mut placed: Vec<RemoteId> = (0..n)
+            .map(|n| {
+                if n % 7 == 0 {
+                    stage.clock.advance(Duration::from_secs(1));
+                }
+                stage.order(&[("MUG", 1)], SimStatus::Paid)
+            })
+            .collect();
+        stage.clock.advance(Duration::from_secs(1));
+        let to = stage.clock.now();
+        stage.clock.advance(Duration::from_secs(60));
+        stage.order(&[("MUG", 1)], SimStatus::Paid);
+        for order in [&early, &placed[3]] {
+            stage.shop.move_order(order, SimStatus::Shipped);
+        }
+
+        let window = Window { from, to };
+        let (listed, _) = stage.all_orders_by(OrderTime::Created, window).await;
+
+        let mut ids: Vec<RemoteId> = listed.into_iter().map(|order| order.remote_id).collect();
+        ids.sort();
+        placed.sort();
+        assert_eq!(ids, placed, "{slug}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_tells_no_total_or_the_one_of_the_order_itself() {
+    for stage in Stage::every().await {
+        let slug = stage.slug();
+        for status in [SimStatus::Unpaid, SimStatus::Paid, SimStatus::Cancelled] {
+            let id = stage.order(&[("MUG", 2), ("TEA-25", 1)], SimStatus::Unpaid);
+            stage.clock.advance(Duration::from_secs(2));
+            stage.shop.move_order(&id, status);
+        }
+
+        let (listed, _) = stage.all_orders(stage.until_now()).await;
+
+        assert_eq!(listed.len(), 3, "{slug}");
+        for summary in listed {
+            let order = read_order(&stage, &summary.remote_id).await;
+            let total = summary.total.unwrap_or(order.total);
+            assert_eq!(total, order.total, "{slug} {}", order.remote_status);
+            let document = summary.standing.map(|standing| standing.document);
+            let own = order.standing.document;
+            assert_eq!(
+                document.unwrap_or(own),
+                own,
+                "{slug} {}",
+                order.remote_status
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn orders_are_found_by_the_numbers_that_people_know_them_by() {
+    for stage in Stage::every().await {
+        let slug = stage.slug();
+        let first = stage.order(&[("MUG", 1)], SimStatus::Paid);
+        let second = stage.order(&[("MUG", 1)], SimStatus::Paid);
+        let mut numbers = Vec::new();
+        for id in [&first, &second] {
+            numbers.push(read_order(&stage, id).await.number);
+        }
+        let asked = [
+            numbers.clone(),
+            vec!["nobody's".to_owned(), "42".to_owned()],
+        ]
+        .concat();
+
+        let found = stage.marketplace.order_ids(&stage.access, &asked).await;
+
+        let found: BTreeMap<String, RemoteId> = found.unwrap().into_iter().collect();
+        for (number, id) in numbers.iter().zip([&first, &second]) {
+            // What is left out is an id itself.
+            let is_id = *number == id.to_string() && !found.contains_key(number);
+            assert!(is_id || found.get(number) == Some(id), "{slug}: {found:?}");
+        }
+        assert!(!found.contains_key("42"), "{slug}: {found:?}");
     }
 }

@@ -4,7 +4,8 @@ use marketsink::{
     clock::Clock,
     domain::{ChannelId, Product, RemoteId, Timestamp, Window},
     marketplaces::{
-        Access, Marketplace, OrderQuery, OrderSummary, ProductQuery, ProductScope, WebhookKeys,
+        Access, Marketplace, OrderQuery, OrderSummary, OrderTime, ProductQuery, ProductScope,
+        WebhookKeys,
         access::Unpaced,
         all,
         http::Http,
@@ -169,7 +170,15 @@ impl Stage {
 
     /// The whole list of orders in `window`, page by page; also how many pages there were.
     pub async fn all_orders(&self, window: Window) -> (Vec<OrderSummary>, usize) {
-        let mut query = OrderQuery { window, page: None };
+        self.all_orders_by(OrderTime::Updated, window).await
+    }
+
+    /// The same by one time of an order or the other.
+    pub async fn all_orders_by(&self, by: OrderTime, window: Window) -> (Vec<OrderSummary>, usize) {
+        let mut query = OrderQuery {
+            by,
+            ..OrderQuery::updated(window)
+        };
         let (mut found, mut n_pages) = (Vec::new(), 0);
         loop {
             let page = self.marketplace.orders(&self.access, &query).await;

@@ -8,9 +8,7 @@ use marketsink::{
     domain::ListingId,
 };
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, Database, EntityTrait, QueryOrder,
-};
+use sea_orm::{ConnectionTrait, Database, EntityTrait, QueryOrder};
 
 scenarios!(
     the_calendar_comes_to_channels_that_are_there_already,
@@ -61,7 +59,8 @@ async fn the_calendar_comes_to_channels_that_are_there_already(url: String) {
     let often = format!("{}-59/10 * * * *", shop.channel.0 % 10);
     let check = format!("{} * * * *", shop.channel.0 % 60);
     let silence = format!("{}-59/15 * * * *", shop.channel.0 % 15);
-    let mut expected = vec!["1-59/10 * * * *".to_owned(), often, check, silence];
+    let proof = format!("{} 5 * * *", shop.channel.0 % 60);
+    let mut expected = vec!["1-59/10 * * * *".to_owned(), often, check, silence, proof];
     expected.sort();
     assert_eq!(expressions, expected);
     let none = credentials::Entity::find().all(db.read()).await.unwrap();

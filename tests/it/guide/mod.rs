@@ -8,7 +8,7 @@ use marketsink::{
     cli,
     domain::{Money, RemoteId, Timestamp, Window},
     marketplaces::{
-        Carried, Marketplace, MarketplaceError, OrderQuery, PriceChange, ProductQuery,
+        Carried, Marketplace, MarketplaceError, OrderQuery, OrderTime, PriceChange, ProductQuery,
         ProductScope, RawDelivery, StockLevel, WebhookKeys, find, simulation::Signing,
     },
 };
@@ -115,6 +115,7 @@ async fn the_answers_in_the_guide_are_read_by_the_client() {
     };
     let orders = OrderQuery {
         window: everything,
+        by: OrderTime::Updated,
         page: None,
     };
     let products = ProductQuery {

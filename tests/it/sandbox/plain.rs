@@ -44,6 +44,7 @@ static LIMITS: Limits = Limits {
     burst: 10,
     lookback: Duration::from_secs(60),
     longest_order_window: None,
+    created_filter: true,
     updated_filter: false,
     active_filter: false,
     product_result_cap: None,

@@ -2,6 +2,7 @@
 
 mod books;
 mod changes;
+mod completeness;
 mod crash;
 mod custom_store;
 mod days;

@@ -55,6 +55,7 @@ fn limits(tokens_expire: bool) -> Limits {
         burst: 10,
         lookback: Duration::from_secs(600),
         longest_order_window: None,
+        created_filter: true,
         updated_filter: true,
         active_filter: true,
         product_result_cap: None,

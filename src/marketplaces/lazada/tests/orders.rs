@@ -55,7 +55,7 @@ fn the_list_is_read_and_odd_rows_stand_aside() {
         .as_array()
         .unwrap()
         .iter()
-        .map(mapping::summary)
+        .map(|row| mapping::summary(row, None))
         .collect();
 
     let numbers: Vec<_> = read.iter().flatten().map(|o| o.number.as_str()).collect();

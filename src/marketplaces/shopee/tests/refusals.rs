@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Window;
+use crate::marketplaces::OrderTime;
 
 fn remember(shop: &Mutex<Shop>, name: &str, value: &str) {
     let mut shop = shop.lock().unwrap();
@@ -101,6 +102,7 @@ async fn one_refused_order_hides_no_other() {
             from: NOW - Duration::from_secs(60),
             to: NOW + Duration::from_secs(60),
         },
+        by: OrderTime::Updated,
         page: None,
     };
 
@@ -136,7 +138,7 @@ async fn an_answer_without_its_response_is_no_empty_list() {
 
     let errors = [
         Shopee
-            .orders(&access, &OrderQuery { window, page: None })
+            .orders(&access, &OrderQuery::updated(window))
             .await
             .err(),
         Shopee.orders_by_id(&access, &[order]).await.err(),

@@ -8,7 +8,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::domain::{Money, Product, Timestamp, Window};
 use crate::marketplaces::{
-    Marketplace, Pace, ProductQuery, ProductScope, Secrets,
+    Marketplace, OrderTime, Pace, ProductQuery, ProductScope, Secrets,
     shopify::{Shopify, ShopifySimulator as Simulated},
     simulation::{
         NewLine, Shop, ShopChange, Signing, SimDelivery, SimRequest, SimResponse, SimStatus,
@@ -165,7 +165,7 @@ fn until_now() -> OrderQuery {
         from,
         to: NOW + Duration::from_secs(1),
     };
-    OrderQuery { window, page: None }
+    OrderQuery::updated(window)
 }
 
 #[tokio::test]
@@ -266,6 +266,7 @@ async fn no_list_is_read_deeper_than_anyone_may() {
         }
     }
     let from = |n: u64| OrderQuery {
+        by: OrderTime::Updated,
         page: Some(
             Turn {
                 n,

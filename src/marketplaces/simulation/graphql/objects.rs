@@ -135,15 +135,20 @@ pub fn word_order(shop: &Shop, order: &SimOrder) -> Value {
     } else {
         json!([{ "refundLineItems": refunded }])
     };
-    let number: u64 = order.id.as_str().parse().unwrap_or(0);
     json!({"__typename": "Order", "id": gid("Order", order.id.as_str()),
-        "name": format!("#{}", number % 10_000_000), "createdAt": utc(order.placed_at),
+        "name": order_name(order), "createdAt": utc(order.placed_at),
         "updatedAt": utc(order.updated_at), "cancelledAt": is_cancelled.then(|| utc(order.updated_at)),
         "cancelReason": is_cancelled.then_some("CUSTOMER"), "test": false,
         "displayFinancialStatus": payment,
         "displayFulfillmentStatus": if is_sent { "FULFILLED" } else { "UNFULFILLED" },
         "taxesIncluded": true, "currentTotalPriceSet": set(open), "fulfillments": parcels,
         "lineItems": lines, "refunds": refunds})
+}
+
+/// What people call an order: not its id.
+pub fn order_name(order: &SimOrder) -> String {
+    let number: u64 = order.id.as_str().parse().unwrap_or(0);
+    format!("#{}", number % 10_000_000)
 }
 
 fn utc(at: Timestamp) -> String {

@@ -1,9 +1,19 @@
 //! Walking over a channel's orders: what the books lack, or hold in an older version, is fetched.
 //!
+//! Since the cursor by the time of change, with an overlap that is tuned ([`Lookback`](super::Lookback)); the first time, and where
+//! it is asked for, by the time when orders were placed; or by number. [`preview`] tells the same and writes nothing.
+//!
 //! 1. Open a download row, or resume the one that was running: its window was fixed when it began.
 //! 2. Each page: read it; compare with the books in one query; in one transaction enqueue `fetch_order` for
 //!    what is missing or outdated, and save where to go on.
 //! 3. After the last page the cursor moves to where the window ended, never past the start of the walk.
+
+mod preview;
+mod walk;
+
+pub(super) use preview::told;
+pub use preview::{Preview, Previewed, Seen};
+pub(super) use walk::{Asked, OrderWalk};
 
 use super::{
     Lane, Stream, Sync, SyncError,
@@ -12,13 +22,14 @@ use super::{
 };
 use crate::channels::Channel;
 use crate::domain::{ChannelId, Download, RemoteId, Source, Timestamp, Window, Work};
-use crate::marketplaces::{MarketplaceError, OrderQuery, OrderSummary, Page};
+use crate::marketplaces::{Access, MarketplaceError, OrderSummary, OrderTime, Page};
 use crate::queue::{self, NewJob};
 use crate::sales::{self, KnownOrder};
 use entity::downloads;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
+use std::time::Duration;
 
 impl Sync {
     /// Runs an order download to its end, or goes on with the one that was interrupted. Returns its row.
@@ -45,41 +56,56 @@ impl Sync {
             return Err(Self::nothing_to_ask(&connection, "its list of orders"));
         }
         let mut row = self.open_download(&connection, what, source).await?;
-        let mut position = start(&connection, &row);
+        let mut walk = start(&connection, &access, &row, self.shared.clock.now());
         loop {
-            let Some(window) = position.window() else {
-                return self.close_download(&connection, row, what).await;
-            };
-            let query = OrderQuery {
-                window,
-                page: position.page.clone(),
-            };
-            let page = match connection.marketplace.orders(&access, &query).await {
-                Ok(page) => page,
-                Err(MarketplaceError::TooManyResults { marketplace }) => {
-                    let error = MarketplaceError::TooManyResults { marketplace };
-                    position = position.cut().ok_or(SyncError::Marketplace {
-                        channel: connection.id,
-                        error,
-                    })?;
-                    continue;
-                }
+            let page = match walk.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return self.close_download(&connection, row, what).await,
                 Err(error) => {
                     return Err(self
                         .download_failed(&connection, access.version, row, error)
                         .await);
                 }
             };
-            let next = position.clone().after(page.next.clone());
-            let calls = access.http.calls();
+            let (next, calls) = (walk.position.as_ref(), access.http.calls());
             row = self
-                .write_orders(&connection, row, &page, next.as_ref(), calls)
+                .write_orders(&connection, row, &page, next, calls)
                 .await?;
-            match next {
-                Some(next) => position = next,
-                None => return self.close_download(&connection, row, what).await,
-            }
         }
+    }
+
+    /// Which orders are meant now: of which time, in which window, and how far that reaches before the cursor.
+    async fn meant(&self, connection: &Channel, what: &Download) -> Result<Meant, SyncError> {
+        let now = self.shared.clock.now();
+        let plain = |kind, by, window| Meant {
+            kind,
+            by,
+            window,
+            lookback: None,
+            cursor: None,
+        };
+        match what {
+            Download::Within(window) => return Ok(plain("within", OrderTime::Updated, *window)),
+            Download::Placed(window) => return Ok(plain("placed", OrderTime::Created, *window)),
+            Download::Updated | Download::Numbered(_) => {}
+        }
+        let cursor = cursors::cursor(self.db().read(), connection.id, Stream::Orders).await?;
+        let Some(cursor) = cursor else {
+            // A shop's latest orders, to begin with; what is older comes as soon as it changes.
+            let from = now - self.shared.options.first_download;
+            let window = Window { from, to: now };
+            return Ok(plain("updated", OrderTime::Created, window));
+        };
+        let lookback = self.lookback(connection).await?.span;
+        Ok(Meant {
+            lookback: Some(lookback),
+            cursor: Some(cursor),
+            ..plain(
+                "updated",
+                OrderTime::Updated,
+                Window::since(cursor, lookback, now),
+            )
+        })
     }
 
     async fn open_download(
@@ -89,27 +115,22 @@ impl Sync {
         source: Source,
     ) -> Result<downloads::Model, SyncError> {
         let now = self.shared.clock.now();
+        let meant = self.meant(connection, what).await?;
         let mut running = downloads::Entity::of_channel(connection.id.0)
-            .filter(downloads::Column::State.eq("running"));
-        let window = if let Download::Within(window) = what {
-            running = running
-                .filter(downloads::Column::WindowFrom.eq(window.from.micros()))
-                .filter(downloads::Column::WindowTo.eq(window.to.micros()));
-            *window
-        } else if let Some(cursor) =
-            cursors::cursor(self.db().read(), connection.id, Stream::Orders).await?
-        {
-            // The cursor moves only when a walk has ended, so an interrupted one has the same start.
-            let window = Window::since(cursor, connection.marketplace.limits().lookback, now);
-            running = running.filter(downloads::Column::WindowFrom.eq(window.from.micros()));
-            window
-        } else {
+            .filter(downloads::Column::State.eq("running"))
+            .filter(downloads::Column::Kind.eq(meant.kind))
+            .filter(downloads::Column::ByTime.eq(by_time(meant.by)));
+        running = match (meant.kind, meant.cursor) {
+            // The cursor moves only when a walk has ended: one that was interrupted reaches beyond it. Its start
+            // may be another one than now: the lookback is tuned.
+            ("updated", Some(cursor)) => running
+                .filter(downloads::Column::WindowFrom.lte(cursor.micros()))
+                .filter(downloads::Column::WindowTo.gt(cursor.micros())),
             // The first walk of a channel begins so far before the moment it was asked for.
-            running = running.filter(downloads::Column::Source.eq(source.as_str()));
-            Window {
-                from: now - self.shared.options.first_download,
-                to: now,
-            }
+            ("updated", None) => running.filter(downloads::Column::Source.eq(source.as_str())),
+            _ => running
+                .filter(downloads::Column::WindowFrom.eq(meant.window.from.micros()))
+                .filter(downloads::Column::WindowTo.eq(meant.window.to.micros())),
         };
         let running = running
             .order_by_desc(downloads::Column::Id)
@@ -118,10 +139,17 @@ impl Sync {
         if let Some(row) = running {
             return Ok(row);
         }
+        let asked = Asked::of(connection, meant.by, meant.window, now);
         let tx = self.db().write_tx().await?;
         let mut row = new_row(connection, source, now);
-        row.window_from = Set(Some(window.from.micros()));
-        row.window_to = Set(Some(window.to.micros()));
+        row.kind = Set(meant.kind.to_owned());
+        row.by_time = Set(by_time(meant.by).to_owned());
+        row.emulated = Set(asked.is_emulated());
+        row.lookback_secs = Set(meant
+            .lookback
+            .map(|span| i64::try_from(span.as_secs()).unwrap_or(i64::MAX)));
+        row.window_from = Set(Some(meant.window.from.micros()));
+        row.window_to = Set(Some(meant.window.to.micros()));
         let row = row.insert(&tx).await?;
         tx.commit().await?;
         Ok(row)
@@ -239,6 +267,7 @@ impl Sync {
             .map(|number| fetch(connection, number.as_str().into(), source))
             .collect();
         let mut row = new_row(connection, source, now);
+        row.kind = Set("numbered".to_owned());
         row.numbers = Set(serde_json::to_string(numbers).ok());
         row.seen = Set(numbers.len() as i64);
         row.state = Set("done".to_owned());
@@ -252,17 +281,46 @@ impl Sync {
     }
 }
 
-fn start(connection: &Channel, row: &downloads::Model) -> Position {
-    if let Some(saved) = row.page_token.as_deref().and_then(Position::from_text) {
-        return saved;
+/// What a download is about.
+struct Meant {
+    kind: &'static str,
+    by: OrderTime,
+    window: Window,
+    /// How far the window reaches before the cursor.
+    lookback: Option<Duration>,
+    cursor: Option<Timestamp>,
+}
+
+fn by_time(by: OrderTime) -> &'static str {
+    match by {
+        OrderTime::Updated => "updated",
+        OrderTime::Created => "created",
     }
+}
+
+/// The walk of a download, where it was when it was interrupted.
+fn start<'a>(
+    connection: &'a Channel,
+    access: &'a Access,
+    row: &downloads::Model,
+    now: Timestamp,
+) -> OrderWalk<'a> {
     let window = Window {
         from: Timestamp::from_micros(row.window_from.unwrap_or_default()),
         to: Timestamp::from_micros(row.window_to.unwrap_or_default()),
     };
-    match connection.marketplace.limits().longest_order_window {
-        Some(longest) => Position::in_pieces(window, longest),
-        None => Position::within(window),
+    let by = if row.by_time == "created" {
+        OrderTime::Created
+    } else {
+        OrderTime::Updated
+    };
+    let asked = Asked::of(connection, by, window, now);
+    let saved = row.page_token.as_deref().and_then(Position::from_text);
+    OrderWalk {
+        connection,
+        access,
+        asked,
+        position: Some(saved.unwrap_or_else(|| asked.start(connection))),
     }
 }
 
@@ -275,7 +333,7 @@ fn is_up_to_date(known: &KnownOrder, order: &OrderSummary) -> bool {
 }
 
 /// Found by a schedule or on connecting: nobody told us. Found on request: somebody asked.
-fn fetch(connection: &Channel, order: RemoteId, source: Source) -> NewJob {
+pub(super) fn fetch(connection: &Channel, order: RemoteId, source: Source) -> NewJob {
     let source = match source {
         Source::Schedule => Source::Scan,
         Source::Manual => Source::Download,
@@ -296,6 +354,9 @@ fn new_row(connection: &Channel, source: Source, now: Timestamp) -> downloads::A
         channel_id: Set(connection.id.0),
         source: Set(source.as_str().to_owned()),
         state: Set("running".to_owned()),
+        kind: Set("updated".to_owned()),
+        by_time: Set(by_time(OrderTime::Updated).to_owned()),
+        emulated: Set(false),
         pages: Set(0),
         seen: Set(0),
         missing: Set(0),
