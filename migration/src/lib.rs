@@ -12,6 +12,7 @@ mod m20261123_000004_work;
 mod m20261124_000005_consents;
 mod m20261124_000006_upkeep;
 mod m20261124_000007_told;
+mod m20261124_000008_scans;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000005_consents::Migration),
             Box::new(m20261124_000006_upkeep::Migration),
             Box::new(m20261124_000007_told::Migration),
+            Box::new(m20261124_000008_scans::Migration),
         ]
     }
 }

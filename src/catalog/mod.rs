@@ -5,12 +5,20 @@
 //! linked by resemblance.
 
 mod apply;
+mod conflicts;
 mod diff;
+mod difference;
+mod find;
 mod skus;
+mod unseen;
 
-pub use apply::{Applied, apply_gone, apply_products, mark_unseen_gone};
+pub use apply::{Applied, apply_gone, apply_products};
+pub use conflicts::{conflicts_of, count_conflicts};
 pub use diff::{Change, Fetched};
+pub use difference::{Difference, DifferenceKind, FieldChange};
+pub use find::{product_of_listing, products_of_code};
 pub use skus::{create_sku, find_sku, list_skus, sku_codes};
+pub use unseen::{Unseen, ids_of_products, mark_unseen_gone, unseen};
 
 use crate::db::Tx;
 use crate::domain::{ChannelId, ListingId, MerchantId, RemoteId, SkuId, Timestamp};

@@ -53,9 +53,10 @@ pub enum Download {
     Numbered(Vec<String>),
 }
 
-/// Lower runs first. Webhook work goes before scans, which have all night.
+/// Lower runs first. Webhook work goes before scans, which have all night, but for those that a person waits for.
 mod priority {
     pub const TOKEN: i64 = 0;
+    pub const FIRST: i64 = 5;
     pub const ORDER: i64 = 10;
     pub const MISSED: i64 = 15;
     pub const PUSH: i64 = 20;
@@ -66,6 +67,8 @@ mod priority {
 }
 
 impl Work {
+    /// The priority of what a person waits for: before everything but tokens, without which nothing runs.
+    pub const FIRST: i64 = priority::FIRST;
     pub const REFRESH_TOKEN: Self = Self::RefreshToken { refresh_token: () };
     pub const CHECK_AUTHORIZATION: Self = Self::CheckAuthorization {
         check_authorization: (),
@@ -119,6 +122,10 @@ impl Work {
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } => priority::DOWNLOAD,
             Self::CheckSubscriptions { .. } => priority::UPKEEP,
+            Self::RunScan {
+                method: ScanMethod::Sync,
+                ..
+            } => priority::FIRST,
             Self::RunScan { .. } => priority::SCAN,
         }
     }

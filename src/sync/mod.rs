@@ -1,6 +1,6 @@
 //! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
 //!
-//! Owns the tables `scans`, `scan_pages`, `downloads` and `cursors`. Every function reads the present, makes
+//! Owns the tables `scans`, `scan_pages`, `scan_changes`, `notices`, `downloads` and `cursors`. Every function reads the present, makes
 //! its calls outside any transaction, and writes what it learned in one; run twice, it does no harm.
 
 mod access;
@@ -31,8 +31,11 @@ pub use cursors::{Stream, cursor};
 pub use error::SyncError;
 pub use examine::{Answers, Clocks, Examination};
 pub use pace::Lane;
-pub use queries::{downloads, last_scans, order_sources, scan, scans};
-pub use scan::ScanRequest;
+pub use queries::{downloads, last_scans, open_scans, order_sources, scan, scans, scans_of};
+pub use scan::{
+    ControlError, MOST_CHANGES, Plan, Progress, Range, Requested, ScanRequest, ScanWish, Subject,
+    WishError, notices, read_notices, scan_changes,
+};
 pub use upkeep::{Disconnected, RotatedSecret};
 
 use tokens::STORING;
