@@ -2,6 +2,7 @@
 //! test can act between two pages.
 
 mod control;
+mod http;
 mod upgrade;
 
 use crate::connecting::{Gate, Town};
