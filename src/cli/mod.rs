@@ -15,6 +15,7 @@ mod orders;
 mod output;
 mod sandbox;
 mod scan;
+mod scans;
 mod schedule;
 mod sealing;
 mod secrets;
@@ -78,6 +79,8 @@ enum Command {
     Channel(channel::ChannelCommand),
     Scan(scan::ScanArgs),
     #[command(subcommand)]
+    Scans(scans::ScansCommand),
+    #[command(subcommand)]
     Orders(orders::OrdersCommand),
     #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
@@ -120,6 +123,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => sandbox::run(&context()?, &args).await,
         Command::Channel(command) => channel::run(&context()?, command).await,
         Command::Scan(args) => scan::run(&context()?, &args).await,
+        Command::Scans(command) => scans::run(&context()?, command).await,
         Command::Orders(command) => orders::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
