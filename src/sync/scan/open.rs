@@ -1,6 +1,6 @@
 //! Opening a scan's row, or finding the one to go on with.
 
-use super::ScanRequest;
+use super::{ScanRequest, page::forget_seen};
 use crate::channels::Channel;
 use crate::db::Tx;
 use crate::domain::{ScanId, ScanKind, ScanMethod, ScanState, Timestamp, Window};
@@ -65,7 +65,11 @@ impl Sync {
                     is_resumed: true,
                 }
             }
-            _ => {
+            (old, _) => {
+                // Nobody goes on with what an old one saw.
+                if let (Some(old), Some(ScanState::Failed)) = (old, state) {
+                    forget_seen(&tx, old.id).await?;
+                }
                 let mut row = new_row(connection, request, ScanState::Running, now);
                 row.window_from = Set(window_from(&tx, connection, request.kind, now).await?);
                 Opened::Walk {
