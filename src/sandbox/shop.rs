@@ -18,7 +18,7 @@ use crate::marketplaces::{
 };
 use bytes::Bytes;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex},
     time::Duration,
@@ -36,7 +36,11 @@ struct Inner {
     weather: Arc<Mutex<Weather>>,
     forecast: Mutex<Forecast>,
     shop: Mutex<Shop>,
+    meddler: Mutex<Option<Meddler>>,
 }
+
+/// Whoever changes the shop while it is being read.
+type Meddler = Box<dyn FnMut(&mut Shop) + Send>;
 
 /// What is wrong with a forged delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +86,7 @@ impl SimShop {
             weather: around.weather,
             forecast: Mutex::new(Forecast::new(seed)),
             shop: Mutex::new(shop),
+            meddler: Mutex::new(None),
         }))
     }
 
@@ -192,6 +197,11 @@ impl SimShop {
     /// The next webhooks fare like this, in order; the weather has its way again afterwards.
     pub fn next_deliveries(&self, faults: Vec<DeliveryFault>) {
         locked(&self.0.forecast).deliveries.extend(faults);
+    }
+
+    /// From now on `meddle` changes the shop before each API answer, and no webhook tells of it.
+    pub fn before_answers(&self, meddle: impl FnMut(&mut Shop) + Send + 'static) {
+        *locked(&self.0.meddler) = Some(Box::new(meddle));
     }
 
     /// Takes back what was ordered with `next_answers` and `next_deliveries` and has not happened yet.
@@ -347,6 +357,9 @@ impl SimShop {
         if console::is_meant(request) {
             return (self.at_the_console(request), Fault::Fair);
         }
+        if let Some(meddle) = locked(&self.0.meddler).as_mut() {
+            self.with(meddle);
+        }
         let (fault, is_ordered) = locked(&self.0.forecast).next_answer(&self.weather());
         self.with(|shop| shop.n_requests += 1);
         let simulator = self.0.marketplace.simulator();
@@ -400,8 +413,6 @@ impl SimShop {
 struct Snapshot {
     secrets: Secrets,
     subscriptions: BTreeSet<(u64, String)>,
-    /// Price and quantity of every variant.
-    variants: BTreeMap<RemoteId, (i64, i64)>,
 }
 
 /// What a request did.
@@ -412,13 +423,12 @@ struct Aftermath {
 }
 
 impl Snapshot {
-    fn of(shop: &Shop) -> Self {
+    fn of(shop: &mut Shop) -> Self {
+        shop.edited.clear();
         let subscriptions = shop.subscriptions.iter();
-        let variants = shop.products.values().flat_map(|p| &p.variants);
         Self {
             secrets: shop.secrets.clone(),
             subscriptions: subscriptions.map(|s| (s.id, s.address.clone())).collect(),
-            variants: variants.map(|v| (v.id.clone(), shown(v))).collect(),
         }
     }
 
@@ -428,26 +438,20 @@ impl Snapshot {
         Aftermath {
             has_rotated: shop.secrets != self.secrets,
             pings: new.flat_map(|s| simulator.pings(shop, s)).collect(),
-            changes: self.changes(shop),
+            changes: echoes(shop),
         }
-    }
-
-    /// Marketplaces tell about changes through their API too: whoever pushes stock hears the echo.
-    fn changes(&self, shop: &Shop) -> Vec<ShopChange> {
-        let products = shop.products.values();
-        let variants = products.flat_map(|p| p.variants.iter().map(move |v| (p, v)));
-        variants
-            .filter(|(_, v)| self.variants.get(&v.id) != Some(&shown(v)))
-            .map(|(product, variant)| ShopChange::ProductUpdated {
-                product: product.id.clone(),
-                variant: Some(variant.id.clone()),
-            })
-            .collect()
     }
 }
 
-fn shown(variant: &SimVariant) -> (i64, i64) {
-    (variant.price.minor, variant.quantity)
+/// Marketplaces tell about changes through their API too: whoever pushes stock hears the echo.
+fn echoes(shop: &Shop) -> Vec<ShopChange> {
+    let edited = shop.edited.iter();
+    let edited = edited.filter_map(|id| Some((shop.product_of(id)?, id)));
+    let echo = |(product, variant): (&SimProduct, &RemoteId)| ShopChange::ProductUpdated {
+        product: product.id.clone(),
+        variant: Some(variant.clone()),
+    };
+    edited.map(echo).collect()
 }
 
 /// Webhooks are signed with the subscription's secret or, where there is one, the app's.

@@ -9,7 +9,7 @@
 use crate::marketplaces::PageToken;
 use serde::{Deserialize, Serialize};
 
-/// How often a walk steps back; a list that is never still is then taken as it comes.
+/// How often a walk steps back; a list that is never still is then taken as it comes, and said to be shaky.
 const MOST_STEPS_BACK: u8 = 20;
 
 /// A walk over a list; its text is the page token.
@@ -23,6 +23,8 @@ pub struct Offsets {
     pub begun_secs: i64,
     last: Option<u64>,
     steps_back: u8,
+    #[serde(skip)]
+    is_in_doubt: bool,
 }
 
 impl Offsets {
@@ -33,6 +35,7 @@ impl Offsets {
             begun_secs,
             last: None,
             steps_back: 0,
+            is_in_doubt: false,
         }
     }
 
@@ -45,6 +48,13 @@ impl Offsets {
     /// Never: numbers and texts are JSON.
     pub fn token(&self) -> PageToken {
         PageToken(serde_json::to_string(self).expect("numbers and texts are JSON"))
+    }
+
+    /// Why rows may be missing, on the page before which the list shifted once too often.
+    pub fn doubt(&self) -> Option<&'static str> {
+        self.is_in_doubt.then_some(
+            "the list changed faster than it can be read: others may be missing before this one",
+        )
     }
 
     /// Takes out of a page of up to `size` (2 or more) rows what is new, and moves on. `None`: the page has to
@@ -63,6 +73,7 @@ impl Offsets {
             self.steps_back += 1;
             return None;
         }
+        self.is_in_doubt = !is_there;
         self.last = rows.last().and_then(&id);
         self.offset += rows.len() - usize::from(self.last.is_some());
         rows.retain(|row| known.is_none() || id(row) != known);
@@ -127,5 +138,19 @@ mod tests {
         let seen = walk((0..50).collect(), |rows, _| rows.rotate_left(7));
 
         assert!(!seen.is_empty());
+    }
+
+    #[test]
+    fn a_list_that_is_never_still_is_in_doubt_and_a_still_one_is_not() {
+        let mut restless = Offsets::begin("all", 0);
+        for n in 0..=2 * u64::from(MOST_STEPS_BACK) {
+            assert_eq!(restless.doubt(), None, "after {n}");
+            restless.take(vec![2 * n, 2 * n + 1], 2, |row| Some(*row));
+        }
+        restless.take(vec![900, 901], 2, |row| Some(*row));
+        assert!(restless.doubt().is_some());
+
+        restless.take(vec![901, 902], 2, |row| Some(*row));
+        assert_eq!(restless.doubt(), None, "that page is as it should be");
     }
 }

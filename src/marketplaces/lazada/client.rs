@@ -419,7 +419,12 @@ pub(super) async fn products(access: &Access, query: &ProductQuery) -> Result<Pa
         return Err(unreadable("more products are told than listed".to_owned()));
     }
     let site = sites(access)?[0];
-    let (items, unreadable) = readable(fresh, "item_id", |row| mapping::product(row, site, now));
+    let doubt = walk
+        .doubt()
+        .zip(fresh.first().and_then(|row| mapping::id(row, "item_id")));
+    let (items, mut unreadable) =
+        readable(fresh, "item_id", |row| mapping::product(row, site, now));
+    unreadable.extend(doubt.map(|(why, id)| (id, why.to_owned())));
     let next = match passes[1] {
         _ if end != End::Last => Some(walk),
         AGAIN if now.secs() == walk.begun_secs => None,

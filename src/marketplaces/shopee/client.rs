@@ -23,10 +23,10 @@ use super::{
 use crate::domain::{Currency, Order, Product, RemoteId, Timestamp, Window};
 use crate::marketplaces::{
     Access, Consent, ConsentAnswer, MarketplaceError, Missed, OrderQuery, OrderSummary, Page,
-    PageToken, ProductQuery, ProductScope, Result, ShopIdentity, Subscribed, http::lenient::text,
+    PageToken, ProductQuery, ProductScope, Result, ShopIdentity, Subscribed,
+    http::{lenient::text, offsets::Offsets},
 };
 use call::Call;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 const SHOP_INFO: &str = "/api/v2/shop/get_shop_info";
@@ -276,69 +276,44 @@ async fn settlement(access: &Access, order: &RemoteId) -> Result<Option<Value>> 
     }
 }
 
-/// Where a walk over the products is.
-#[derive(Serialize, Deserialize)]
-struct Walk {
-    offset: u64,
-    /// Unix second of its first page.
-    began: i64,
-    /// The last pass: what was edited while the list was read, and so may have changed its place in it.
-    is_again: bool,
-}
+/// The list as it is, and then, where everything is walked, what was edited while it was read: such rows may have
+/// changed their place in it.
+const PASSES: [&str; 2] = ["all", "again"];
 
+/// The list has no documented order.
 pub(super) async fn products(access: &Access, query: &ProductQuery) -> Result<Page<Product>> {
     let now = access.clock.now().secs();
-    let resumed = query
-        .page
-        .as_ref()
-        .map(|page| serde_json::from_str(&page.0));
-    let walk: Walk = match resumed {
-        Some(walk) => walk.map_err(|_| unreadable("the page token is not ours"))?,
-        None => Walk {
-            offset: 0,
-            began: now,
-            is_again: false,
-        },
+    let mut walk = match &query.page {
+        Some(token) => {
+            Offsets::resume(token).ok_or_else(|| unreadable("the page token is not ours"))?
+        }
+        None => Offsets::begin(PASSES[0], now),
     };
-    let mut call = Call::of_shop(ITEM_LIST)
-        .with("offset", walk.offset)
-        .with("page_size", LIMITS.product_page);
-    let statuses = match query.scope {
-        ProductScope::Active => &STATUSES[..1],
-        ProductScope::Full | ProductScope::Updated(_) => &STATUSES[..],
+    let is_again = walk.pass == PASSES[1];
+    let (mut list, listed) = loop {
+        let mut list = item_list(access, query.scope, &walk).await?;
+        let size = LIMITS.product_page as usize;
+        let listed = rows(&mut list, "item");
+        let id = |row: &Value| id_of(row, "item_id")?.as_str().parse().ok();
+        if let Some(fresh) = walk.take(listed, size, id) {
+            break (list, fresh);
+        }
     };
-    for status in statuses {
-        call = call.with("item_status", status);
-    }
-    let times = match query.scope {
-        ProductScope::Updated(window) => Some(seconds(window)),
-        _ if walk.is_again => Some((walk.began, now)),
-        _ => None,
-    };
-    if let Some((from, to)) = times {
-        call = call
-            .with("update_time_from", from)
-            .with("update_time_to", to);
-    }
-    let mut list = call.fetch(access).await?;
-    let token = |walk: &Walk| serde_json::to_string(walk).map(PageToken);
+    let doubt = walk
+        .doubt()
+        .zip(listed.first().and_then(|row| id_of(row, "item_id")));
+    let is_whole = query.scope == ProductScope::Full && !is_again;
     let next = if list["has_next_page"].as_bool() == Some(true) {
-        let next = list["next_offset"]
-            .as_u64()
-            .filter(|next| *next > walk.offset);
-        let offset = next.ok_or_else(|| unreadable("more products are promised, but not where"))?;
-        Some(Walk { offset, ..walk })
+        if listed.is_empty() {
+            return Err(unreadable("more products are promised, and none listed"));
+        }
+        Some(walk)
     } else {
-        let is_whole = query.scope == ProductScope::Full && !walk.is_again;
-        (is_whole && now > walk.began).then_some(Walk {
-            offset: 0,
-            is_again: true,
-            ..walk
-        })
+        let is_over = !is_whole || now == walk.begun_secs;
+        (!is_over).then(|| Offsets::begin(PASSES[1], walk.begun_secs))
     };
-    let next = next.as_ref().map(token).transpose();
-    let total = list["total_count"].as_u64().filter(|_| times.is_none());
-    let listed = rows(&mut list, "item");
+    let has_times = is_again || matches!(query.scope, ProductScope::Updated(_));
+    let total = list["total_count"].take().as_u64().filter(|_| !has_times);
     let gone: Vec<Product> = listed.iter().filter_map(mapping::deleted).collect();
     let is_gone = |id: &RemoteId| gone.iter().any(|product| product.remote_id == *id);
     let ids = listed.iter().filter_map(|row| id_of(row, "item_id"));
@@ -353,13 +328,38 @@ pub(super) async fn products(access: &Access, query: &ProductQuery) -> Result<Pa
         .into_iter()
         .map(|id| (id, "listed, and not told of".to_owned()));
     unreadable.extend(untold);
+    unreadable.extend(doubt.map(|(why, id)| (id, why.to_owned())));
     items.extend(gone);
     Ok(Page {
         items,
-        next: next.map_err(|error| super::unreadable(error.to_string()))?,
+        next: next.map(|walk| walk.token()),
         total,
         unreadable,
     })
+}
+
+async fn item_list(access: &Access, scope: ProductScope, walk: &Offsets) -> Result<Value> {
+    let mut call = Call::of_shop(ITEM_LIST)
+        .with("offset", walk.offset)
+        .with("page_size", LIMITS.product_page);
+    let statuses = match scope {
+        ProductScope::Active => &STATUSES[..1],
+        ProductScope::Full | ProductScope::Updated(_) => &STATUSES[..],
+    };
+    for status in statuses {
+        call = call.with("item_status", status);
+    }
+    let times = match scope {
+        ProductScope::Updated(window) => Some(seconds(window)),
+        _ if walk.pass == PASSES[1] => Some((walk.begun_secs, access.clock.now().secs())),
+        _ => None,
+    };
+    if let Some((from, to)) = times {
+        call = call
+            .with("update_time_from", from)
+            .with("update_time_to", to);
+    }
+    call.fetch(access).await
 }
 
 pub(super) async fn products_by_id(access: &Access, ids: &[RemoteId]) -> Result<Vec<Product>> {

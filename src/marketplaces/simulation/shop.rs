@@ -2,7 +2,7 @@
 
 use crate::domain::{Currency, Money, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::Secrets;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One simulated shop account.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Shop {
     pub memory: BTreeMap<String, String>,
     /// API requests answered.
     pub n_requests: u64,
+    /// Variants with a new price or quantity since this was last emptied.
+    pub(crate) edited: BTreeSet<RemoteId>,
     pub(crate) next_id: u64,
 }
 
@@ -140,6 +142,7 @@ impl Shop {
             subscriptions: Vec::new(),
             memory: BTreeMap::new(),
             n_requests: 0,
+            edited: BTreeSet::new(),
             next_id: first_id,
         }
     }
@@ -225,9 +228,17 @@ impl Shop {
     ) -> Option<ShopChange> {
         let product = self.product_of_mut(variant)?;
         product.updated_at = product.updated_at.max(now);
-        edit(product.variants.iter_mut().find(|v| &v.id == variant)?);
+        let (product, edited) = (
+            product.id.clone(),
+            product.variants.iter_mut().find(|v| &v.id == variant)?,
+        );
+        let before = (edited.price, edited.quantity);
+        edit(edited);
+        if before != (edited.price, edited.quantity) {
+            self.edited.insert(variant.clone());
+        }
         Some(ShopChange::ProductUpdated {
-            product: product.id.clone(),
+            product,
             variant: Some(variant.clone()),
         })
     }

@@ -11,6 +11,7 @@ mod opening;
 mod products;
 mod refusals;
 mod repeats;
+mod restless;
 mod scan_absence;
 mod scan_cost;
 mod scan_results;

@@ -1,8 +1,12 @@
-//! What a full scan costs: memory, calls, statements; and that a second one writes no listing.
+//! What scans cost, from a thousand listings to a million: memory, calls, statements.
 //!
-//! `cargo bench --bench scan_memory`. The marketplace is simulated in a process of its own, so that its
-//! memory does not count, and each size is scanned in a new process. TikTok Shop shows the first 10,000
-//! products of a search only: the larger catalogue must be walked in windows of update time.
+//! `cargo bench --bench scan_cost`, or `cargo bench --bench scan_cost -- 1000 10000` for these sizes only. Each
+//! catalogue is scanned whole, scanned again, and then for what was updated after one product in a thousand was:
+//! the second scan may write no listing, and the third may cost calls for what changed only.
+//!
+//! The marketplace is simulated in a process of its own, so that its memory does not count, and each size is
+//! scanned in a new process. TikTok Shop shows the first 10,000 products of a search only: larger catalogues must
+//! be walked in windows of update time.
 
 mod memory;
 mod place;
@@ -13,23 +17,25 @@ use entity::listings;
 use marketsink::{
     clock::Clock,
     db::Reading,
-    domain::{ChannelId, ScanKind, ScanMethod, Source, Timestamp},
+    domain::{ChannelId, RemoteId, ScanKind, ScanMethod, Source, Timestamp},
     marketplaces::{self, Marketplace},
-    sandbox::{Sandbox, Weather},
+    sandbox::{Sandbox, SimShop, Weather},
     sync::{self, Connect, ScanRequest},
 };
 use place::{Opened, Place};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 use tokio::runtime::Runtime;
 
-/// Listings of the catalogues that are scanned.
-const SIZES: [usize; 2] = [10_000, 100_000];
+/// Listings of the catalogues that are scanned, when no sizes are named.
+const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
+/// Of so many products one is edited before the scan for what was updated.
+const EDITED: usize = 1_000;
 const VARIANTS: usize = 3;
 /// The products were last changed over this span, evenly.
 const SPAN: Duration = Duration::from_secs(90 * 86_400);
@@ -38,55 +44,91 @@ const SEED: u32 = 1;
 const SHOP: &str = "Toko Contoh";
 /// The most that a process that scans may ever have.
 const MOST_MEBIBYTES: f64 = 100.0;
-/// What the larger catalogue may need beyond the smaller one.
-const MOST_GROWTH: f64 = 24.0;
+/// What the largest catalogue may need beyond the smallest one.
+const MOST_GROWTH: f64 = 40.0;
+/// An edit takes effect in a later second than the scan before it, with room for its lookback.
+const LATER: Duration = Duration::from_secs(3_600);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let size = |at: usize| {
-        let text = arguments.get(at).context("a size")?;
-        text.parse::<usize>().context("a size")
+    let number = |at: usize| {
+        let text: &String = arguments.get(at).context("a number")?;
+        text.parse::<usize>().context("a number")
     };
     match arguments.first().map(String::as_str) {
-        Some("simulate") => simulate(size(1)?),
+        Some("simulate") => simulate(number(1)?),
         Some("scan") => {
             let origin = arguments.get(2).context("an address")?;
-            Runtime::new()?.block_on(scan(size(1)?, origin))
+            Runtime::new()?.block_on(scan(number(1)?, origin))
         }
-        _ => compare(),
+        _ => {
+            let named = arguments.iter().filter_map(|text| text.parse().ok());
+            let sizes: Vec<usize> = named.collect();
+            compare(if sizes.is_empty() { &SIZES } else { &sizes })
+        }
     }
 }
 
 /// Scans each catalogue in a process of its own, and compares their memory.
-fn compare() -> anyhow::Result<()> {
+fn compare(sizes: &[usize]) -> anyhow::Result<()> {
     println!("the marketplace in a process of its own; a new process for each size");
     println!(
         "listings | scan | seconds | CPU s | pages | calls | MiB before | MiB at most | added | changed | statements per page, of them writes | rows written"
     );
     let mut peaks = Vec::new();
-    for size in SIZES {
-        let mut shop = itself(&["simulate", &size.to_string()])?;
-        let mut origin = String::new();
-        let told = shop.stdout.take().context("what the shop says")?;
-        BufReader::new(told).read_line(&mut origin)?;
-        let scanned = itself(&["scan", &size.to_string(), origin.trim()])?.wait_with_output();
-        drop(shop.stdin.take());
-        shop.wait()?;
-        let scanned = scanned?;
-        let text = String::from_utf8(scanned.stdout)?;
-        print!("{text}");
-        ensure!(scanned.status.success(), "the scan failed");
-        let peak = text.lines().last().context("a last line")?;
-        peaks.push(peak.trim_start_matches("peak ").parse::<f64>()?);
+    for size in sizes {
+        peaks.push(peak_of(*size)?);
     }
-    let growth = peaks[1] - peaks[0];
-    println!("ten times the listings: {growth:.1} MiB more at most");
+    let (first, last) = (peaks[0], peaks[peaks.len() - 1]);
+    let growth = last - first;
+    println!("the last against the first: {growth:.1} MiB more at most");
     ensure!(
-        growth < MOST_GROWTH && peaks[1] < MOST_MEBIBYTES,
+        growth < MOST_GROWTH && last < MOST_MEBIBYTES,
         "the memory of a scan grows with the catalogue"
     );
     Ok(())
 }
+
+/// Scans a catalogue of `size` listings and returns the most memory that it took, in MiB.
+fn peak_of(size: usize) -> anyhow::Result<f64> {
+    let mut shop = itself(&["simulate", &size.to_string()])?;
+    let mut told = BufReader::new(shop.stdout.take().context("what the shop says")?);
+    let mut origin = String::new();
+    told.read_line(&mut origin)?;
+    let mut scanner = itself(&["scan", &size.to_string(), origin.trim()])?;
+    let mut says = BufReader::new(scanner.stdout.take().context("what the scan says")?);
+    let mut peak = None;
+    loop {
+        let mut line = String::new();
+        if says.read_line(&mut line)? == 0 {
+            break;
+        }
+        if line.trim() == EDIT {
+            // The shop edits, says so, and the scanner hears it.
+            writeln!(shop.stdin.as_mut().context("the shop listens")?, "{EDIT}")?;
+            let mut done = String::new();
+            told.read_line(&mut done)?;
+            writeln!(
+                scanner.stdin.as_mut().context("the scan listens")?,
+                "{done}"
+            )?;
+            continue;
+        }
+        print!("{line}");
+        peak = line
+            .trim()
+            .strip_prefix("peak ")
+            .map(str::parse::<f64>)
+            .or(peak);
+    }
+    drop(shop.stdin.take());
+    shop.wait()?;
+    ensure!(scanner.wait()?.success(), "the scan failed");
+    Ok(peak.context("a peak")??)
+}
+
+/// What the scanner says when the shop should edit.
+const EDIT: &str = "edit";
 
 fn itself(arguments: &[&str]) -> anyhow::Result<Child> {
     let child = Command::new(std::env::current_exe()?)
@@ -126,18 +168,36 @@ fn simulate(size: usize) -> anyhow::Result<()> {
             }
         });
         println!("{}", shop.origin());
-        let waited = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+        let waited = tokio::task::spawn_blocking(move || {
+            for line in std::io::stdin().lines() {
+                line?;
+                println!("{}", edit(&shop, clock.now() + LATER));
+            }
+            Ok::<_, std::io::Error>(())
+        });
         waited.await??;
         sandbox.stop().await;
         Ok(())
     })
 }
 
-/// Scans the shop at `origin` twice and prints what that took.
+/// Renames one product in a thousand, at least one, and returns how many.
+fn edit(shop: &SimShop, now: Timestamp) -> usize {
+    shop.with(|shop| {
+        let products: Vec<RemoteId> = shop.products.keys().cloned().collect();
+        let edited: Vec<_> = products.iter().step_by(EDITED).collect();
+        for id in &edited {
+            shop.edit_product(id, now, |product| product.title.push_str(", new"));
+        }
+        edited.len()
+    })
+}
+
+/// Scans the shop at `origin` three times and prints what that took.
 async fn scan(size: usize, origin: &str) -> anyhow::Result<()> {
     let place = Place::new().await?;
     println!("{}", place.name());
-    let clock = Clock::system();
+    let clock = Clock::standing(Clock::system().now());
     let shop = tiktok_shop()?
         .simulator()
         .open_shop(SEED, SHOP, clock.now());
@@ -165,16 +225,45 @@ async fn scan(size: usize, origin: &str) -> anyhow::Result<()> {
     };
     let connected = opened.app.sync.connect(connect).await?.connected;
     let channel = connected[0].channels[0].id;
-    let first = full_scan(&opened, channel, "first", size).await?;
+    let full = |name| Wanted {
+        kind: ScanKind::Full,
+        name,
+        listings: size as u64,
+    };
+    let first = run_scan(&opened, channel, full("first")).await?;
     ensure!(first.added == size as u64, "{} were added", first.added);
-    let second = full_scan(&opened, channel, "again", size).await?;
+    let second = run_scan(&opened, channel, full("again")).await?;
     ensure!(
         (second.added, second.changed, second.written) == (0, 0, 0),
         "an unchanged catalogue was written"
     );
-    println!("peak {:.1}", first.peak.max(second.peak));
+    println!("{EDIT}");
+    let mut edited = String::new();
+    std::io::stdin().read_line(&mut edited)?;
+    let edited: u64 = edited.trim().parse()?;
+    clock.advance(LATER + LATER);
+    let updated = Wanted {
+        kind: ScanKind::Updated,
+        name: "updated",
+        listings: (edited * VARIANTS as u64).min(size as u64),
+    };
+    let third = run_scan(&opened, channel, updated).await?;
+    ensure!(
+        third.calls <= 3 + edited / 50,
+        "{} calls for {edited} products that changed",
+        third.calls
+    );
+    let peak = first.peak.max(second.peak).max(third.peak);
+    println!("peak {peak:.1}");
     opened.app.close().await?;
     place.close().await
+}
+
+struct Wanted {
+    kind: ScanKind,
+    name: &'static str,
+    /// It must see so many.
+    listings: u64,
 }
 
 struct Scanned {
@@ -182,23 +271,20 @@ struct Scanned {
     changed: u64,
     /// Listings with a row that was written.
     written: u64,
+    calls: u64,
     peak: f64,
 }
 
-async fn full_scan(
-    opened: &Opened,
-    channel: ChannelId,
-    name: &str,
-    size: usize,
-) -> anyhow::Result<Scanned> {
+async fn run_scan(opened: &Opened, channel: ChannelId, wanted: Wanted) -> anyhow::Result<Scanned> {
     // Forgets the highest memory so far.
     fs::write("/proc/self/clear_refs", "5")?;
     let before = memory::mebibytes("self", "VmRSS")?;
+    opened.app.clock.advance(Duration::from_secs(1));
     let (begun_at, begun) = (opened.app.clock.now(), Instant::now());
     let (counted, cpu) = (opened.meter.read(), process::cpu()?);
     let request = ScanRequest {
         channel,
-        kind: ScanKind::Full,
+        kind: wanted.kind,
         method: ScanMethod::Sync,
         source: Source::Manual,
         product: None,
@@ -211,22 +297,20 @@ async fn full_scan(
     let Some(row) = rows.into_iter().find(|row| row.id == id.0) else {
         bail!("the scan is not in the database");
     };
-    ensure!(row.listings as usize == size, "{} were seen", row.listings);
+    ensure!(
+        row.listings as u64 == wanted.listings,
+        "{} were seen",
+        row.listings
+    );
     ensure!(row.gone == 0 && row.errors == 0, "some were not read");
     let written = written_since(opened, begun_at).await?;
-    print_line(
-        name,
-        size,
-        (took, cpu),
-        &row,
-        (before, peak),
-        counted,
-        written,
-    );
+    let memory = (before, peak);
+    print_line(&wanted, (took, cpu), &row, memory, counted, written);
     Ok(Scanned {
         added: row.added as u64,
         changed: row.changed as u64,
         written,
+        calls: row.api_calls as u64,
         peak,
     })
 }
@@ -237,8 +321,7 @@ async fn written_since(opened: &Opened, at: Timestamp) -> anyhow::Result<u64> {
 }
 
 fn print_line(
-    name: &str,
-    size: usize,
+    wanted: &Wanted,
     (took, cpu): (Duration, Duration),
     row: &entity::scans::Model,
     (before, peak): (f64, f64),
@@ -247,7 +330,9 @@ fn print_line(
 ) {
     let pages = row.pages as f64;
     println!(
-        "{size:>8} | {name} | {:>7.1} | {:>5.1} | {:>5} | {:>5} | {before:>10.1} | {peak:>11.1} | {:>6} | {:>7} | {:>7.2}, {:.2} | {written}",
+        "{:>8} | {} | {:>7.1} | {:>5.1} | {:>5} | {:>5} | {before:>10.1} | {peak:>11.1} | {:>6} | {:>7} | {:>7.2}, {:.2} | {written}",
+        row.listings,
+        wanted.name,
         took.as_secs_f64(),
         cpu.as_secs_f64(),
         row.pages,
