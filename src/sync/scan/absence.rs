@@ -3,7 +3,7 @@
 //! Lists shift, filters break, and an API in trouble answers with an empty page that looks like a whole one. So:
 //!
 //! - few products that were not shown are asked for one by one, and are gone only if that finds none;
-//! - many of them, or far fewer products than the list announced, make the scan suspicious: nothing is gone, and
+//! - many of them, of what is known or because the list ends far before it announced, make the scan suspicious: nothing is gone, and
 //!   a second scan looks again later. Only what it does not show either, while showing about as much as the
 //!   first, is believed.
 
@@ -60,12 +60,12 @@ pub(super) fn judge(
 }
 
 fn doubt(scan: &scans::Model, unseen: &Unseen) -> Option<String> {
-    if unseen.listings == 0 {
+    // Few are asked for one by one, which tells more than another walk.
+    if unseen.products.len() <= ONE_BY_ONE {
         return None;
     }
     let read = scan.products + scan.errors;
-    let is_many = unseen.products.len() > ONE_BY_ONE;
-    if is_many && unseen.listings * 100 > unseen.known * TOO_MANY_PERCENT {
+    if unseen.listings * 100 > unseen.known * TOO_MANY_PERCENT {
         return Some(format!(
             "{} of {} listings that are known were not shown",
             unseen.listings, unseen.known
@@ -160,13 +160,14 @@ pub(super) mod tests {
 
     #[test]
     fn a_list_that_ends_far_before_it_announced_is_not_believed() {
-        let verdict = judge(&scan(50, Some(80)), &unseen(80, 30), None);
-        let nearly = judge(&scan(72, Some(80)), &unseen(80, 8), None);
+        let verdict = judge(&scan(500, Some(900)), &unseen(4_000, 300), None);
+        let nearly = judge(&scan(850, Some(900)), &unseen(4_000, 300), None);
+        let few = judge(&scan(50, Some(80)), &unseen(80, 30), None);
 
         assert!(
-            matches!(verdict, Verdict::Doubt(why) if why == "80 products were announced, and 50 shown")
+            matches!(verdict, Verdict::Doubt(why) if why == "900 products were announced, and 500 shown")
         );
-        assert_eq!(nearly, Verdict::Ask);
+        assert_eq!((nearly, few), (Verdict::Gone, Verdict::Ask));
     }
 
     #[test]
