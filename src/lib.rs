@@ -91,7 +91,7 @@ pub mod reports;
 // The loop, and the one `match` over every kind of work.
 pub mod worker;
 
-// HTTP: webhooks, the page at `/`, and guides for integrators.
+// HTTP: webhooks, the page at `/`, the API, and guides for integrators.
 pub mod web;
 
 // Simulated marketplaces with weather, for the demo, for tests, for integrators.

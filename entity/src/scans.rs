@@ -16,7 +16,7 @@ pub struct Model {
     pub method: String,
     #[sea_orm(column_type = "Text")]
     pub source: String,
-    /// `running`, `done`, `failed` or `cancelled`.
+    /// `waiting`, `running`, `paused`, `done`, `suspicious`, `failed` or `cancelled`.
     #[sea_orm(column_type = "Text")]
     pub state: String,
     /// The product of a single scan.
@@ -44,6 +44,24 @@ pub struct Model {
     pub error: Option<String>,
     pub started_at: i64,
     pub finished_at: Option<i64>,
+    /// Products that were read.
+    pub products: i64,
+    /// Listings that share their seller SKU with another listing of the channel.
+    pub conflicts: i64,
+    /// Rows of `scan_changes`, those that were left out included.
+    pub differences: i64,
+    /// Milliseconds of work; waiting and pauses are not in it.
+    pub spent_ms: i64,
+    /// A product that does not even tell its id could not be read: absence cannot be told.
+    pub blind: bool,
+    pub last_page_at: Option<i64>,
+    pub paused_at: Option<i64>,
+    /// JSON: when the last pages were written, and how many products had been read by then.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub recent: Option<String>,
+    /// A roaring bitmap of the listings seen since the last row of `scan_pages`.
+    #[serde(skip)]
+    pub seen: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

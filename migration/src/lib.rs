@@ -12,6 +12,7 @@ mod m20261123_000004_work;
 mod m20261124_000005_consents;
 mod m20261124_000006_upkeep;
 mod m20261124_000007_told;
+mod m20261124_000008_scans;
 mod m20261124_000009_linking;
 mod m20261124_000010_completeness;
 mod m20261124_000011_schedules;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000005_consents::Migration),
             Box::new(m20261124_000006_upkeep::Migration),
             Box::new(m20261124_000007_told::Migration),
+            Box::new(m20261124_000008_scans::Migration),
             Box::new(m20261124_000009_linking::Migration),
             Box::new(m20261124_000010_completeness::Migration),
             Box::new(m20261124_000011_schedules::Migration),

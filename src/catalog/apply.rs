@@ -1,7 +1,7 @@
 //! Writing what differs, and only that.
 
 use super::{
-    Change, Fetched, LinkBy, diff, links,
+    Change, Difference, Fetched, FieldChange, LinkBy, diff, links,
     skus::{self, SkuIndex},
 };
 use crate::db::Tx;
@@ -9,14 +9,14 @@ use crate::domain::{ChannelId, MerchantId, Product, RemoteId, Timestamp};
 use entity::listings;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    QueryFilter, sea_query::Expr,
 };
 use std::collections::HashSet;
 
-/// Listings looked at together when absence is concluded.
-const SWEEP: u64 = 1_000;
 /// Rows per statement: 22 values each, and SQLite binds 32,766 at most.
 const ROWS: usize = 1_000;
+
+const GONE: &str = diff::state_name(crate::domain::ProductState::Gone);
 
 /// What one page of products changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +28,69 @@ pub struct Applied {
     pub gone: u64,
     /// Listings that now have a SKU and had none.
     pub linked: u64,
+    /// What differed, in the order in which it was found.
+    pub differences: Vec<Difference>,
+    /// Seller SKUs that listings have now and had not before.
+    pub codes: Vec<String>,
+}
+
+impl Applied {
+    /// Takes over what another page changed.
+    pub fn merge(&mut self, other: Self) {
+        self.seen.extend(other.seen);
+        self.added += other.added;
+        self.changed += other.changed;
+        self.gone += other.gone;
+        self.linked += other.linked;
+        self.differences.extend(other.differences);
+        self.codes.extend(other.codes);
+    }
+
+    fn note_gone(&mut self, listing: &listings::Model) {
+        self.gone += 1;
+        self.differences.push(Difference::gone(listing));
+    }
+
+    fn note_added(&mut self, row: &listings::Model) {
+        self.added += 1;
+        self.seen.push(row.id);
+        self.differences.push(Difference::added(row));
+        self.note_code(row);
+        if row.sku_id.is_some() {
+            self.note_linked(row);
+        }
+    }
+
+    fn note_changed(
+        &mut self,
+        before: &listings::Model,
+        fields: Vec<FieldChange>,
+        row: &listings::Model,
+    ) {
+        self.seen.push(row.id);
+        if row.state == GONE {
+            self.note_gone(before);
+            return;
+        }
+        self.changed += 1;
+        if before.seller_sku != row.seller_sku || before.state == GONE {
+            self.note_code(row);
+        }
+        let of_field = |change| Difference::field(row, change);
+        self.differences.extend(fields.into_iter().map(of_field));
+        if before.sku_id.is_none() && row.sku_id.is_some() {
+            self.note_linked(row);
+        }
+    }
+
+    fn note_linked(&mut self, row: &listings::Model) {
+        self.linked += 1;
+        self.differences.push(Difference::linked(row));
+    }
+
+    fn note_code(&mut self, row: &listings::Model) {
+        self.codes.extend(row.seller_sku.clone());
+    }
 }
 
 /// Compares products that were read whole with what we hold, and writes what differs.
@@ -60,25 +123,21 @@ pub async fn apply_products(
         match change {
             Change::Unchanged(id) => applied.seen.push(id),
             Change::Added(fetched) => new.push(added(merchant, channel, fetched, &skus, now)),
-            Change::Changed(listing, fetched, _) => {
-                let had_none = listing.sku_id.is_none();
+            Change::Changed(listing, fetched, fields) => {
+                let before = listing.clone();
                 let row = changed(*listing, fetched, &skus, now).update(tx).await?;
-                applied.changed += 1;
-                applied.linked += u64::from(had_none && row.sku_id.is_some());
-                applied.seen.push(row.id);
+                applied.note_changed(&before, fields, &row);
             }
-            Change::Gone(id) => {
-                set_gone(tx, &[id], now).await?;
-                applied.gone += 1;
+            Change::Gone(listing) => {
+                set_gone(tx, &[listing.id], now).await?;
+                applied.note_gone(&listing);
             }
         }
     }
     for chunk in new.chunks(ROWS) {
         let insert = listings::Entity::insert_many(chunk.iter().cloned());
         for row in insert.exec_with_returning(tx).await? {
-            applied.added += 1;
-            applied.linked += u64::from(row.sku_id.is_some());
-            applied.seen.push(row.id);
+            applied.note_added(&row);
         }
     }
     Ok(applied)
@@ -155,7 +214,7 @@ fn changed(
     row
 }
 
-/// Marks the listings of products that the marketplace no longer knows. Returns how many.
+/// Marks the listings of products that the marketplace no longer knows.
 ///
 /// An id that is not a known product changes nothing: WooCommerce announces deleted coupons and pages as
 /// deleted products.
@@ -164,60 +223,27 @@ pub async fn apply_gone(
     channel: ChannelId,
     products: &[RemoteId],
     now: Timestamp,
-) -> Result<u64, DbErr> {
+) -> Result<Applied, DbErr> {
     let held = listings::Entity::of_channel(channel.0)
         .filter(listings::Column::ProductId.is_in(products.iter().map(RemoteId::as_str)))
-        .filter(listings::Column::State.ne("gone"))
+        .filter(listings::Column::State.ne(GONE))
         .all(tx)
         .await?;
     let ids: Vec<i64> = held.iter().map(|listing| listing.id).collect();
     set_gone(tx, &ids, now).await?;
-    Ok(ids.len() as u64)
-}
-
-/// After a complete full scan: marks listings gone that no page showed and that we knew before it began.
-/// Returns how many.
-pub async fn mark_unseen_gone(
-    tx: &Tx,
-    channel: ChannelId,
-    seen: &roaring::RoaringTreemap,
-    begun_at: Timestamp,
-    now: Timestamp,
-) -> Result<u64, DbErr> {
-    let mut after = 0;
-    let mut gone = 0;
-    loop {
-        let page: Vec<i64> = listings::Entity::of_channel(channel.0)
-            .select_only()
-            .column(listings::Column::Id)
-            .filter(listings::Column::Id.gt(after))
-            .filter(listings::Column::State.ne("gone"))
-            .filter(listings::Column::CreatedAt.lt(begun_at.micros()))
-            .filter(listings::Column::UpdatedAt.lt(begun_at.micros()))
-            .order_by_asc(listings::Column::Id)
-            .limit(SWEEP)
-            .into_tuple()
-            .all(tx)
-            .await?;
-        let Some(last) = page.last() else {
-            return Ok(gone);
-        };
-        after = *last;
-        let unseen: Vec<i64> = page
-            .into_iter()
-            .filter(|id| !seen.contains(id.cast_unsigned()))
-            .collect();
-        gone += unseen.len() as u64;
-        set_gone(tx, &unseen, now).await?;
+    let mut applied = Applied::default();
+    for listing in &held {
+        applied.note_gone(listing);
     }
+    Ok(applied)
 }
 
-async fn set_gone(tx: &Tx, ids: &[i64], now: Timestamp) -> Result<(), DbErr> {
+pub(super) async fn set_gone(tx: &Tx, ids: &[i64], now: Timestamp) -> Result<(), DbErr> {
     if ids.is_empty() {
         return Ok(());
     }
     listings::Entity::update_many()
-        .col_expr(listings::Column::State, Expr::value("gone"))
+        .col_expr(listings::Column::State, Expr::value(GONE))
         // No reading has this hash: should the listing come back, it is written again.
         .col_expr(listings::Column::ContentHash, Expr::value(""))
         .col_expr(listings::Column::UpdatedAt, Expr::value(now.micros()))

@@ -1,9 +1,10 @@
 //! What differs between the listings we hold and the products just read. Pure.
 
-use crate::domain::{Product, ProductState, Variant};
+use super::FieldChange;
+use crate::domain::{Product, ProductState, Timestamp, Variant};
 use entity::listings;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One variant as read, in the shape of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +28,17 @@ pub struct Fetched {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     Added(Fetched),
-    /// The listing, what it becomes, and the names of the fields that differ.
-    Changed(Box<listings::Model>, Fetched, Vec<&'static str>),
+    /// The listing, what it becomes, and the fields that differ.
+    Changed(Box<listings::Model>, Fetched, Vec<FieldChange>),
     Unchanged(i64),
     /// Its product was read whole and no longer has it.
-    Gone(i64),
+    Gone(Box<listings::Model>),
 }
 
 /// Compares products that were read whole with the listings held for them.
+///
+/// A list that moves while it is read may show a product twice: the newest reading counts, the later of two
+/// that are equally new.
 pub fn between(held: Vec<listings::Model>, products: &[Product]) -> Vec<Change> {
     let mut by_variant: HashMap<(String, String), listings::Model> = held
         .into_iter()
@@ -46,10 +50,14 @@ pub fn between(held: Vec<listings::Model>, products: &[Product]) -> Vec<Change> 
         })
         .collect();
     let mut changes = Vec::new();
-    for product in products {
+    let mut compared = HashSet::new();
+    for product in newest(products) {
         for variant in &product.variants {
             let fetched = Fetched::of(product, variant);
             let key = (fetched.product_id.clone(), fetched.variant_id.clone());
+            if !compared.insert(key.clone()) {
+                continue;
+            }
             changes.push(match by_variant.remove(&key) {
                 None if fetched.state == ProductState::Gone => continue,
                 None => Change::Added(fetched),
@@ -70,8 +78,22 @@ pub fn between(held: Vec<listings::Model>, products: &[Product]) -> Vec<Change> 
     let left = by_variant
         .into_values()
         .filter(|listing| listing.state != "gone");
-    changes.extend(left.map(|listing| Change::Gone(listing.id)));
+    changes.extend(left.map(|listing| Change::Gone(Box::new(listing))));
     changes
+}
+
+/// Each product once.
+fn newest(products: &[Product]) -> impl Iterator<Item = &Product> {
+    let mut best: HashMap<&str, (Timestamp, usize)> = HashMap::new();
+    for (place, product) in products.iter().enumerate() {
+        let this = (product.version, place);
+        let known = best.entry(product.remote_id.as_str()).or_insert(this);
+        *known = (*known).max(this);
+    }
+    let is_best = move |(place, product): &(usize, &Product)| {
+        best.get(product.remote_id.as_str()) == Some(&(product.version, *place))
+    };
+    products.iter().enumerate().filter(is_best).map(|(_, p)| p)
 }
 
 impl Fetched {
@@ -81,11 +103,13 @@ impl Fetched {
         } else {
             format!("{} - {}", product.title, variant.title)
         };
+        // PostgreSQL stores no zero bytes: a product that has one must not fail its page.
+        let plain = |text: &str| text.replace('\0', "");
         let mut fetched = Self {
             product_id: product.remote_id.to_string(),
             variant_id: variant.remote_id.to_string(),
-            seller_sku: variant.seller_sku.clone(),
-            title,
+            seller_sku: variant.seller_sku.as_deref().map(plain),
+            title: plain(&title),
             state: product.state.max(variant.state),
             price_minor: variant.price.map(|price| price.minor),
             currency: variant.price.map(|price| price.currency.code().to_owned()),
@@ -129,28 +153,10 @@ impl Fetched {
         }
         hex::encode(&hash.finalize()[..16])
     }
-
-    fn differs_from(&self, listing: &listings::Model) -> Vec<&'static str> {
-        let mut fields = Vec::new();
-        let mut note = |name, differs: bool| {
-            if differs {
-                fields.push(name);
-            }
-        };
-        note("seller_sku", self.seller_sku != listing.seller_sku);
-        note("title", self.title != listing.title);
-        note("state", state_name(self.state) != listing.state);
-        note("price", self.price_minor != listing.price_minor);
-        note("currency", self.currency != listing.currency);
-        note("quantity", self.quantity != listing.quantity);
-        note("reserved", self.reserved != listing.reserved);
-        note("push_ref", self.push_ref != listing.push_ref);
-        fields
-    }
 }
 
 /// The name in the table; never renamed.
-pub(super) fn state_name(state: ProductState) -> &'static str {
+pub(super) const fn state_name(state: ProductState) -> &'static str {
     match state {
         ProductState::Active => "active",
         ProductState::Inactive => "inactive",
@@ -236,8 +242,20 @@ mod tests {
 
         let changes = between(held(&product("Tee", &["S"])), &[edited]);
 
-        assert!(matches!(&changes[..], [Change::Changed(_, _, fields)]
-            if *fields == ["seller_sku", "quantity"]));
+        let [Change::Changed(_, _, fields)] = &changes[..] else {
+            panic!("{changes:?}");
+        };
+        let told: Vec<_> = fields
+            .iter()
+            .map(|f| (f.field, f.before.as_deref(), f.after.as_deref()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("seller_sku", Some("S"), None),
+                ("quantity", Some("3"), Some("2")),
+            ]
+        );
     }
 
     #[test]
@@ -245,9 +263,26 @@ mod tests {
         let changes = between(held(&product("Tee", &["S"])), &[product("Tee", &["M"])]);
 
         assert!(
-            matches!(&changes[..], [Change::Added(added), Change::Gone(1)]
-            if added.variant_id == "M")
+            matches!(&changes[..], [Change::Added(added), Change::Gone(gone)]
+            if added.variant_id == "M" && gone.id == 1)
         );
+    }
+
+    #[test]
+    fn a_product_that_is_listed_twice_counts_once_as_its_newest_reading() {
+        let old = product("Tee", &["S"]);
+        let mut new = product("Tee, new", &["S", "S"]);
+        new.version = Timestamp::from_secs(11);
+
+        for page in [[new.clone(), old.clone()], [old.clone(), new.clone()]] {
+            let added = between(vec![], &page);
+            let changed = between(held(&old), &page);
+
+            assert!(matches!(&added[..], [Change::Added(one)] if one.title == "Tee, new - S"));
+            assert!(
+                matches!(&changed[..], [Change::Changed(_, one, _)] if one.title == "Tee, new - S")
+            );
+        }
     }
 
     #[test]

@@ -5,20 +5,28 @@
 //! decided stays. Codes that look alike are suggested, and never linked by themselves.
 
 mod apply;
+mod conflicts;
 mod create;
 mod diff;
+mod difference;
+mod find;
 mod fold;
 mod links;
 mod skus;
+mod unseen;
 
-pub use apply::{Applied, apply_gone, apply_products, mark_unseen_gone};
+pub use apply::{Applied, apply_gone, apply_products};
+pub use conflicts::{conflicts_of, count_conflicts};
 pub use create::{Creation, NewSku, Skip, Skipped, create_skus_from, unlinked_page};
 pub use diff::{Change, Fetched};
+pub use difference::{Difference, DifferenceKind, FieldChange};
+pub use find::{product_of_listing, products_of_code};
 pub use fold::{difference, fold};
 pub use links::{
     LinkBy, LinkError, SoldAs, Suggestion, Suggestions, link, sold_as, suggestions, unlink,
 };
 pub use skus::{create_sku, find_sku, fold_missing, list_skus, set_price, sku_codes};
+pub use unseen::{Unseen, ids_of_products, mark_unseen_gone, unseen};
 
 use crate::db::Tx;
 use crate::domain::{ChannelId, ListingId, MerchantId, SkuId, Timestamp};

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// How often the rows are looked at.
 const LOOK: Duration = Duration::from_millis(150);
 /// A job that rests longer than this before its next try is not waited for.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A worker of this process, lent for some kinds of work.
 #[derive(Debug)]

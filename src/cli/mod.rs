@@ -20,6 +20,7 @@ mod orders;
 mod output;
 mod sandbox;
 mod scan;
+mod scans;
 mod schedule;
 mod sealing;
 mod secrets;
@@ -84,6 +85,8 @@ enum Command {
     Channel(channel::ChannelCommand),
     Scan(scan::ScanArgs),
     #[command(subcommand)]
+    Scans(scans::ScansCommand),
+    #[command(subcommand)]
     Listings(listings::ListingsCommand),
     Drift(drift::DriftArgs),
     #[command(subcommand)]
@@ -133,6 +136,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => sandbox::run(&context()?, &args).await,
         Command::Channel(command) => channel::run(&context()?, command).await,
         Command::Scan(args) => scan::run(&context()?, &args).await,
+        Command::Scans(command) => scans::run(&context()?, command).await,
         Command::Listings(command) => listings::run(&context()?, command).await,
         Command::Drift(args) => drift::run(&context()?, &args).await,
         Command::Orders(command) => orders::run(&context()?, command).await,

@@ -25,6 +25,6 @@ pub use money::{Currency, Money, MoneyError};
 pub use order::{Document, Fulfilment, Order, OrderLine, Standing};
 pub use product::{Product, ProductState, Variant};
 pub use retry::{Retry, backoff};
-pub use scan::{ScanKind, ScanMethod};
+pub use scan::{ScanKind, ScanMethod, ScanState};
 pub use time::{Timestamp, Window};
 pub use work::{Days, Download, Work};

@@ -70,9 +70,10 @@ pub enum Download {
     Numbered(Vec<String>),
 }
 
-/// Lower runs first. Webhook work goes before scans, which have all night.
+/// Lower runs first. Webhook work goes before scans, which have all night, but for those that a person waits for.
 mod priority {
     pub const TOKEN: i64 = 0;
+    pub const FIRST: i64 = 5;
     pub const ORDER: i64 = 10;
     pub const MISSED: i64 = 15;
     pub const PUSH: i64 = 20;
@@ -83,6 +84,8 @@ mod priority {
 }
 
 impl Work {
+    /// The priority of what a person waits for: before everything but tokens, without which nothing runs.
+    pub const FIRST: i64 = priority::FIRST;
     pub const REFRESH_TOKEN: Self = Self::RefreshToken { refresh_token: () };
     pub const CHECK_AUTHORIZATION: Self = Self::CheckAuthorization {
         check_authorization: (),
@@ -147,6 +150,10 @@ impl Work {
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } | Self::CheckCompleteness { .. } => priority::DOWNLOAD,
             Self::CheckSubscriptions { .. } | Self::CheckSilence { .. } => priority::UPKEEP,
+            Self::RunScan {
+                method: ScanMethod::Sync,
+                ..
+            } => priority::FIRST,
             Self::RunScan { .. } => priority::SCAN,
         }
     }

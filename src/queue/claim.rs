@@ -46,13 +46,28 @@ impl Queue {
         limit: u64,
         now: Timestamp,
     ) -> Result<Vec<Claimed>, DbErr> {
+        self.claim_up_to(i64::MAX, worker, kinds, limit, now).await
+    }
+
+    /// The same of jobs that are as urgent as `priority`, or more.
+    ///
+    /// # Errors
+    /// When the database refuses; then nothing is taken.
+    pub async fn claim_up_to(
+        &self,
+        priority: i64,
+        worker: &str,
+        kinds: &[JobKind],
+        limit: u64,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>, DbErr> {
         let kinds = if kinds.is_empty() {
             JobKind::ALL
         } else {
             kinds
         };
         // An idle worker asks every second: it must not take the write lock for that.
-        let look = due(kinds, 1, now);
+        let look = due((kinds, priority), 1, now);
         if limit == 0 || self.db.read().query_one(&look).await?.is_none() {
             return Ok(Vec::new());
         }
@@ -61,7 +76,7 @@ impl Queue {
         let until = now + self.options.lease;
         let mut rows = Vec::new();
         for row in tx
-            .query_all(&take(kinds, limit, &lease, until, now))
+            .query_all(&take((kinds, priority), limit, &lease, until, now))
             .await?
         {
             rows.push(jobs::Model::from_query_result(&row, "")?);
@@ -111,7 +126,7 @@ fn new_lease(worker: &str) -> String {
 
 /// Due jobs whose key does not run, most urgent first. The states are written out because a bound value
 /// would not be recognised as the condition of the partial indexes.
-fn due(kinds: &[JobKind], limit: u64, now: Timestamp) -> SelectStatement {
+fn due((kinds, priority): (&[JobKind], i64), limit: u64, now: Timestamp) -> SelectStatement {
     // The empty text keeps SQLite from walking the index of keys and sorting all that waits.
     let kind = Expr::cust("(jobs.kind || '')");
     let mut select = Query::select();
@@ -120,6 +135,7 @@ fn due(kinds: &[JobKind], limit: u64, now: Timestamp) -> SelectStatement {
         .from(jobs::Entity)
         .and_where(Expr::cust("jobs.state = 'available'"))
         .and_where(Expr::col(jobs::Column::RunAt).lte(now.micros()))
+        .and_where(Expr::col(jobs::Column::Priority).lte(priority))
         .and_where(kind.is_in(kinds.iter().map(|kind| kind.as_str())))
         .and_where(Expr::cust(
             "not exists (select 1 from jobs r where r.kind = jobs.kind and r.key = jobs.key \
@@ -135,13 +151,13 @@ fn due(kinds: &[JobKind], limit: u64, now: Timestamp) -> SelectStatement {
 /// One statement for both databases. The picked ids are named first, because PostgreSQL may otherwise run
 /// a limited sub-select more than once; SQLite, which has one writer, drops the lock clause.
 fn take(
-    kinds: &[JobKind],
+    which: (&[JobKind], i64),
     limit: u64,
     lease: &str,
     until: Timestamp,
     now: Timestamp,
 ) -> UpdateStatement {
-    let mut picking = due(kinds, limit, now);
+    let mut picking = due(which, limit, now);
     picking.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let picked = CommonTableExpression::new()
         .table_name("picked")

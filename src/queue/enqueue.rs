@@ -99,6 +99,31 @@ pub async fn cancel_waiting(
     Ok(cancelled.rows_affected)
 }
 
+/// Ends the waiting job of this kind and key; one that runs goes on. Returns whether there was one.
+///
+/// # Errors
+/// When the database refuses; the transaction is then of no more use.
+pub async fn cancel_one(
+    tx: &Tx,
+    (kind, key): (JobKind, &str),
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    let cancelled = jobs::Entity::update_many()
+        .col_expr(
+            jobs::Column::State,
+            Expr::value(JobState::Cancelled.as_str()),
+        )
+        .col_expr(jobs::Column::FinishedAt, Expr::value(now.micros()))
+        .col_expr(jobs::Column::LastError, Expr::value(reason))
+        .filter(jobs::Column::Kind.eq(kind.as_str()))
+        .filter(jobs::Column::Key.eq(key))
+        .filter(jobs::Column::State.eq(JobState::Available.as_str()))
+        .exec(tx)
+        .await?;
+    Ok(cancelled.rows_affected > 0)
+}
+
 type Rows = BTreeMap<(JobKind, String), jobs::ActiveModel>;
 
 /// One row per kind and key, because a statement must not touch a row twice.
@@ -134,6 +159,14 @@ fn time_of(job: &NewJob, now: Timestamp) -> (Merge, Timestamp) {
     }
 }
 
+/// One product that a person asked for is one question, and a person waits for the answer.
+fn priority_of(job: &NewJob) -> i64 {
+    match job.work {
+        Work::RescanProduct { .. } if job.source == Source::Manual => Work::FIRST,
+        _ => job.work.priority(),
+    }
+}
+
 fn row(job: &NewJob, run_at: Timestamp, now: Timestamp) -> jobs::ActiveModel {
     jobs::ActiveModel {
         id: NotSet,
@@ -142,7 +175,7 @@ fn row(job: &NewJob, run_at: Timestamp, now: Timestamp) -> jobs::ActiveModel {
         kind: Set(job.work.kind().to_string()),
         key: Set(job.work.key(job.channel)),
         state: Set(JobState::Available.to_string()),
-        priority: Set(job.work.priority()),
+        priority: Set(priority_of(job)),
         source: Set(job.source.to_string()),
         args: Set(job.work.args()),
         run_at: Set(run_at.micros()),

@@ -29,6 +29,20 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether the job is given up with it.
+    pub fn is_last(&self, job: &Claimed) -> bool {
+        match self {
+            Self::Failed { retry, .. } => match retry {
+                Retry::Never => true,
+                Retry::Backoff => job.attempt >= job.max_attempts,
+                Retry::After(_) => false,
+            },
+            Self::Done | Self::Snoozed { .. } => false,
+        }
+    }
+}
+
 /// What became of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {

@@ -7,8 +7,8 @@ use super::{
 use crate::domain::{ChannelId, JobId, JobKind, MerchantId, Timestamp};
 use entity::{job_attempts, jobs};
 use sea_orm::{
-    ColumnTrait, Condition, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Expr,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, sea_query::Expr,
 };
 use std::collections::HashMap;
 
@@ -46,6 +46,48 @@ pub enum Revived {
     Superseded,
     /// The merchant has no such dead job.
     NotDead,
+}
+
+/// The job of this kind and key that waits or runs; the running one, where there are both.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn alive<C: ConnectionTrait>(
+    db: &C,
+    (kind, key): (JobKind, &str),
+) -> Result<Option<jobs::Model>, DbErr> {
+    // Written out, so that the partial indexes are recognised.
+    for state in ["jobs.state = 'running'", "jobs.state = 'available'"] {
+        let found = jobs::Entity::find()
+            .filter(Expr::cust(state))
+            .filter(jobs::Column::Kind.eq(kind.as_str()))
+            .filter(jobs::Column::Key.eq(key))
+            .one(db)
+            .await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// Why the last job of this kind and key was given up, if one was.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn last_words<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    (kind, key): (JobKind, &str),
+) -> Result<Option<String>, DbErr> {
+    let dead = jobs::Entity::of_channel(channel.0)
+        .filter(jobs::Column::State.eq(JobState::Dead.as_str()))
+        .filter(jobs::Column::Kind.eq(kind.as_str()))
+        .filter(jobs::Column::Key.eq(key))
+        .order_by_desc(jobs::Column::Id)
+        .one(db)
+        .await?;
+    Ok(dead.and_then(|job| job.last_error))
 }
 
 impl Queue {

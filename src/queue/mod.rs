@@ -26,9 +26,9 @@ mod janitor;
 
 pub use active::active;
 pub use claim::Claimed;
-pub use enqueue::{NewJob, cancel_waiting, enqueue, hurry};
+pub use enqueue::{NewJob, cancel_one, cancel_waiting, enqueue, hurry};
 pub use finish::{Ended, Outcome};
-pub use inspect::{Counts, JobFilter, Revived};
+pub use inspect::{Counts, JobFilter, Revived, alive, last_words};
 pub use janitor::Swept;
 
 use crate::db::Db;

@@ -1,5 +1,6 @@
 //! What the first page shows: channels, what they told last, when they were scanned, the latest sales.
 
+use super::ScanView;
 use crate::accounts;
 use crate::catalog;
 use crate::channels::{self, Channel, ChannelError};
@@ -17,12 +18,16 @@ use std::collections::HashMap;
 
 /// Sales shown on the first page.
 const LATEST_SALES: u64 = 25;
+/// Notices shown on the first page.
+const LATEST_NOTICES: u64 = 5;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Overview {
     pub merchant: String,
     pub channels: Vec<ChannelRow>,
     pub sales: Vec<SaleRow>,
+    /// How scans ended that nobody waited for, as long as nobody has read it; newest first.
+    pub notices: Vec<NoticeRow>,
     /// Deliveries per verdict.
     pub deliveries: Vec<(String, i64)>,
     /// Orders per source: webhook, scan, ...
@@ -54,9 +59,19 @@ pub struct ChannelRow {
     pub last_delivery_at: Option<Timestamp>,
     /// Kind and end of the last scans that ended well, newest first.
     pub last_scans: Vec<(String, Timestamp)>,
+    /// Scans that wait, run or are paused.
+    pub open_scans: Vec<ScanView>,
     pub listings: u64,
     pub unlinked: u64,
     pub orders: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct NoticeRow {
+    pub at: Timestamp,
+    /// `info` or `warn`.
+    pub level: String,
+    pub text: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -86,10 +101,15 @@ pub async fn overview(
     let channels = channels::list(db, merchant, false).await?;
     let orders_of = orders_per_channel(db, merchant).await?;
     let calendar = channels::calendar(db, merchant).await?;
+    let open = sync::open_scans(db, merchant).await?;
     let mut rows = Vec::new();
     for channel in &channels {
         let n_orders = orders_of.get(&channel.id.0).copied().unwrap_or_default();
         let mut row = channel_row(db, channel, n_orders).await?;
+        let of_channel = open
+            .iter()
+            .filter(|row| row.channel_id == channel.connection().0);
+        row.open_scans = of_channel.map(|row| ScanView::of(row, now)).collect();
         let dates = calendar.get(&channel.id);
         let ending = dates.and_then(|dates| dates.expiry.ending(now));
         row.ending = ending.map(|ending| (ending.of.as_str(), ending.days_left));
@@ -103,6 +123,7 @@ pub async fn overview(
     let sources = sync::order_sources(db, merchant).await?;
     let levels = stock::levels(db.read(), merchant).await?;
     let merchants = accounts::merchants(db).await?;
+    let notices = sync::notices(db, merchant, LATEST_NOTICES).await?;
     Ok(Overview {
         merchant: merchants
             .into_iter()
@@ -113,6 +134,7 @@ pub async fn overview(
             .into_iter()
             .map(|row| sale_row(&platform_of(row.channel_id), row))
             .collect(),
+        notices: notices.into_iter().map(notice_row).collect(),
         deliveries: inbox::counts_by_verdict(db, merchant).await?,
         miss_rate_percent: miss_rate(&sources),
         sources,
@@ -148,10 +170,19 @@ async fn channel_row(db: &Db, channel: &Channel, orders: u64) -> Result<ChannelR
         ending: None,
         last_delivery_at: inbox::last_delivery_at(db, connection).await?,
         last_scans: scans.into_iter().map(ended).collect(),
+        open_scans: Vec::new(),
         listings,
         unlinked,
         orders,
     })
+}
+
+fn notice_row(row: entity::notices::Model) -> NoticeRow {
+    NoticeRow {
+        at: Timestamp::from_micros(row.created_at),
+        level: row.level,
+        text: row.text,
+    }
 }
 
 fn platform_name(channel: &Channel) -> String {

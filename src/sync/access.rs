@@ -217,7 +217,7 @@ impl Sync {
         })
     }
 
-    fn pace(&self, connection: &Channel, lane: Lane) -> Paced {
+    pub(super) fn pace(&self, connection: &Channel, lane: Lane) -> Paced {
         let mut buckets = self
             .shared
             .buckets

@@ -1,8 +1,9 @@
 //! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
 //!
-//! Owns the tables `scans`, `scan_pages`, `downloads`, `cursors`, `completeness`, `completeness_orders`,
-//! `delivery_watches`, `delivery_rhythm`, `silences`, `alarms` and `webhook_misses`. Every function reads the present,
-//! makes its calls outside any transaction, and writes what it learned in one; run twice, it does no harm.
+//! Owns the tables `scans`, `scan_pages`, `scan_changes`, `notices`, `downloads`, `cursors`, `completeness`,
+//! `completeness_orders`, `delivery_watches`, `delivery_rhythm`, `silences`, `alarms` and `webhook_misses`. Every
+//! function reads the present, makes its calls outside any transaction, and writes what it learned in one; run twice,
+//! it does no harm.
 
 mod access;
 mod authorization;
@@ -46,8 +47,13 @@ pub use linking::{
 };
 pub use lookback::Lookback;
 pub use pace::Lane;
-pub use queries::{downloads, last_scans, order_sources, scan, scans, untold_orders};
-pub use scan::ScanRequest;
+pub use queries::{
+    downloads, last_scans, open_scans, order_sources, scan, scans, scans_of, untold_orders,
+};
+pub use scan::{
+    ControlError, MOST_CHANGES, Plan, Progress, Range, Requested, ScanRequest, ScanWish, Subject,
+    WishError, notices, read_notices, scan_changes,
+};
 pub use silence::{
     FEWEST_DELIVERIES, Learned, MissedOfDay, SHORTEST_HISTORY, UNUSUAL, alarms, learned,
     open_silence, webhook_misses,

@@ -1,7 +1,8 @@
 //! One rate budget per channel, shared by all work of this process; webhook work goes before scans.
 //!
 //! A bucket of tokens fills at the marketplace's rate. A scan leaves a quarter of the bucket and steps back
-//! while other work waits, so that an order never queues behind a catalogue. Being told to slow down stops
+//! while other work waits, so that an order never queues behind a catalogue. A scan that somebody waits for has
+//! the whole budget, beside orders and pushes. Being told to slow down stops
 //! everything on the channel until the time is over.
 
 use crate::marketplaces::{Limits, Pace};
@@ -15,7 +16,9 @@ use tokio::time::{Instant, sleep};
 /// Who is asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// Orders, pushes, single products, and scans that somebody waits for.
+    /// A scan that somebody waits for: while it runs, work in the background stands still.
+    First,
+    /// Orders, pushes, single products.
     Urgent,
     /// Scans and downloads in the background.
     Scan,
@@ -45,6 +48,36 @@ struct State {
     filled_at: Instant,
     blocked_until: Option<Instant>,
     urgent_waiting: u32,
+    /// Scans that somebody waits for.
+    firsts: u32,
+}
+
+/// What a channel may still be asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLeft {
+    /// Requests that could be made at once.
+    pub now: u32,
+    /// Requests a second after those.
+    pub per_second: f64,
+    /// How long the marketplace wants to be left alone.
+    pub rest: Duration,
+}
+
+/// Keeps work in the background off a channel for as long as it lives.
+#[derive(Debug)]
+pub struct Hold(Arc<Bucket>);
+
+impl Hold {
+    pub fn new(bucket: Arc<Bucket>) -> Self {
+        bucket.with(|state| state.firsts += 1);
+        Self(bucket)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.with(|state| state.firsts -= 1);
+    }
 }
 
 impl Bucket {
@@ -61,8 +94,23 @@ impl Bucket {
                 filled_at: now,
                 blocked_until: None,
                 urgent_waiting: 0,
+                firsts: 0,
             }),
         }
+    }
+
+    /// What could be asked now, by work that leaves no reserve.
+    pub fn left(&self, now: Instant) -> RateLeft {
+        self.with(|state| {
+            state.fill(now);
+            RateLeft {
+                now: state.tokens as u32,
+                per_second: state.rate,
+                rest: state
+                    .blocked_until
+                    .map_or(Duration::ZERO, |until| until.saturating_duration_since(now)),
+            }
+        })
     }
 
     /// How long the channel was told to wait, when that is too long for anyone to stand by.
@@ -81,6 +129,12 @@ impl State {
         (left > LONGEST_STAND).then_some(left)
     }
 
+    fn fill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
+        self.tokens = passed.mul_add(self.rate, self.tokens).min(self.burst);
+        self.filled_at = now;
+    }
+
     /// Takes a token, or says how long to wait before asking again.
     fn take(&mut self, lane: Lane, now: Instant) -> Result<(), Duration> {
         if let Some(until) = self.blocked_until {
@@ -89,13 +143,11 @@ impl State {
             }
             self.blocked_until = None;
         }
-        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.tokens = passed.mul_add(self.rate, self.tokens).min(self.burst);
-        self.filled_at = now;
+        self.fill(now);
         let one = Duration::from_secs_f64(1.0 / self.rate.max(0.001));
         let needed = match lane {
-            Lane::Urgent => 1.0,
-            Lane::Scan if self.urgent_waiting > 0 => return Err(one),
+            Lane::First | Lane::Urgent => 1.0,
+            Lane::Scan if self.urgent_waiting > 0 || self.firsts > 0 => return Err(one),
             Lane::Scan => 1.0 + (self.burst - 1.0) * RESERVE,
         };
         if self.tokens >= needed {
@@ -133,7 +185,7 @@ impl Drop for Waiting<'_> {
 #[async_trait]
 impl Pace for Paced {
     async fn permit(&self) {
-        let _waiting = (self.lane == Lane::Urgent).then(|| Waiting::new(&self.bucket));
+        let _waiting = (self.lane != Lane::Scan).then(|| Waiting::new(&self.bucket));
         while let Err(wait) = self
             .bucket
             .with(|state| state.take(self.lane, Instant::now()))
@@ -193,6 +245,7 @@ mod tests {
             filled_at: now,
             blocked_until: None,
             urgent_waiting: 0,
+            firsts: 0,
         }
     }
 
@@ -265,5 +318,79 @@ mod tests {
         assert_eq!((rest(10), rest(11), rest(900)), (None, Some(11), Some(900)));
         let at_its_end = now + Duration::from_secs(900);
         assert_eq!(state.rest(at_its_end), None);
+    }
+
+    /// Seconds until sixty requests of this lane are through, beside two downloads that never end and an order
+    /// every other second, on a clock of our own.
+    fn beside_others(lane: Lane) -> f64 {
+        let begun = Instant::now();
+        let mut state = state(begun);
+        state.firsts = u32::from(lane == Lane::First);
+        let answer = Duration::from_millis(50);
+        // Who asks, when next, how long after a permit, and since when they wait for one.
+        let mut askers = [
+            (Lane::Urgent, begun, Duration::from_secs(2), None),
+            (Lane::Scan, begun, answer, None),
+            (Lane::Scan, begun, answer, None),
+            (lane, begun, answer, None),
+        ];
+        let ours = askers.len() - 1;
+        let mut n_through = 0;
+        loop {
+            let is_urgent = |asker: &&(Lane, Instant, Duration, Option<Instant>)| {
+                asker.3.is_some() && asker.0 != Lane::Scan
+            };
+            state.urgent_waiting = askers.iter().filter(is_urgent).count() as u32;
+            // Of those who ask in the same millisecond, the one who waits the longest.
+            let turn = |at: &usize| {
+                let (_, next, _, since) = askers[*at];
+                ((next - begun).as_millis(), since.unwrap_or(next))
+            };
+            let earliest = (0..askers.len()).min_by_key(turn).unwrap();
+            let (lane, at, rest, since) = askers[earliest];
+            match state.take(lane, at) {
+                Ok(()) if earliest == ours && n_through == 59 => {
+                    return (at - begun).as_secs_f64();
+                }
+                Ok(()) => {
+                    n_through += u32::from(earliest == ours);
+                    askers[earliest] = (lane, at + rest, rest, None);
+                }
+                Err(wait) => {
+                    let since = since.unwrap_or(at);
+                    askers[earliest] = (lane, at + wait, rest, Some(since));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_scan_that_somebody_waits_for_takes_less_than_half_of_the_time_beside_other_work() {
+        let waited_for = beside_others(Lane::First);
+        let in_background = beside_others(Lane::Scan);
+
+        assert!(
+            waited_for * 2.0 < in_background,
+            "{waited_for} s and {in_background} s"
+        );
+        // Two a second, four at once, and an order every other second beside it.
+        assert!((28.0..45.0).contains(&waited_for), "{waited_for} s");
+    }
+
+    #[test]
+    fn work_in_the_background_stands_still_while_somebody_waits_for_a_scan_and_goes_on_after_it() {
+        let bucket = Arc::new(Bucket::new(
+            crate::marketplaces::all()[0].limits(),
+            1.0,
+            Instant::now(),
+        ));
+        let ask = |lane| bucket.with(|state| state.take(lane, Instant::now()));
+
+        let hold = Hold::new(Arc::clone(&bucket));
+        let (background, order, first) = (ask(Lane::Scan), ask(Lane::Urgent), ask(Lane::First));
+        drop(hold);
+
+        assert!(background.is_err() && order.is_ok() && first.is_ok());
+        assert!(ask(Lane::Scan).is_ok());
     }
 }

@@ -17,6 +17,9 @@ pub struct Position {
     /// Empty: the list is walked whole, without a window.
     pub windows: Vec<Window>,
     pub page: Option<PageToken>,
+    /// The last page was written; what is left is to conclude.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_walked: bool,
 }
 
 impl Position {
@@ -27,7 +30,15 @@ impl Position {
     pub fn within(window: Window) -> Self {
         Self {
             windows: vec![window],
-            page: None,
+            ..Self::default()
+        }
+    }
+
+    /// Behind the last page.
+    pub fn walked() -> Self {
+        Self {
+            is_walked: true,
+            ..Self::default()
         }
     }
 
@@ -46,7 +57,7 @@ impl Position {
         windows.reverse();
         Self {
             windows,
-            page: None,
+            ..Self::default()
         }
     }
 
@@ -189,6 +200,7 @@ mod tests {
         let position = Position {
             windows: vec![window(5, 9)],
             page: Some(PageToken("a+/=".to_owned())),
+            is_walked: false,
         };
 
         assert_eq!(Position::from_text(&position.to_text()), Some(position));

@@ -4,7 +4,12 @@ use crate::db::Db;
 use crate::domain::{ChannelId, EventKind, MerchantId, RemoteId, ScanId, Source, Timestamp};
 use crate::inbox;
 use entity::{downloads, orders, scans};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+
+/// Written out, so that the partial index is recognised.
+pub(super) const OPEN: &str = "state in ('waiting', 'running', 'paused')";
 
 /// One scan of the merchant.
 pub async fn scan(
@@ -27,19 +32,46 @@ pub async fn scans(db: &Db, merchant: MerchantId, limit: u64) -> Result<Vec<scan
         .await
 }
 
+/// The same of one connection.
+pub async fn scans_of(
+    db: &Db,
+    merchant: MerchantId,
+    channel: ChannelId,
+    limit: u64,
+) -> Result<Vec<scans::Model>, DbErr> {
+    scans::Entity::of_merchant(merchant.0)
+        .filter(scans::Column::ChannelId.eq(channel.0))
+        .order_by_desc(scans::Column::Id)
+        .limit(limit)
+        .all(db.read())
+        .await
+}
+
 /// The last scan of each kind on a channel that ended well, newest first.
 pub async fn last_scans(db: &Db, channel: ChannelId) -> Result<Vec<scans::Model>, DbErr> {
-    let rows = scans::Entity::of_channel(channel.0)
+    let newest: Vec<i64> = scans::Entity::of_channel(channel.0)
+        .select_only()
+        .column_as(scans::Column::Id.max(), "newest")
         .filter(scans::Column::State.eq("done"))
-        .order_by_desc(scans::Column::Id)
-        .limit(100)
+        .group_by(scans::Column::Kind)
+        .into_tuple()
         .all(db.read())
         .await?;
-    let mut kinds = std::collections::HashSet::new();
-    Ok(rows
-        .into_iter()
-        .filter(|row| kinds.insert(row.kind.clone()))
-        .collect())
+    scans::Entity::of_channel(channel.0)
+        .filter(scans::Column::Id.is_in(newest))
+        .order_by_desc(scans::Column::Id)
+        .all(db.read())
+        .await
+}
+
+/// The merchant's scans that wait, run or are paused, oldest first.
+pub async fn open_scans(db: &Db, merchant: MerchantId) -> Result<Vec<scans::Model>, DbErr> {
+    scans::Entity::of_merchant(merchant.0)
+        .filter(Expr::cust(OPEN))
+        .order_by_asc(scans::Column::Id)
+        .limit(1_000)
+        .all(db.read())
+        .await
 }
 
 /// The merchant's order downloads, newest first.

@@ -3,7 +3,7 @@
 use super::{WebState, guide};
 use crate::accounts;
 use crate::domain::{MerchantId, Timestamp};
-use crate::reports::{self, ChannelRow, Overview, SaleRow};
+use crate::reports::{self, ChannelRow, NoticeRow, Overview, SaleRow, ScanView};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{header, uri::Authority},
@@ -159,6 +159,13 @@ fn merchant(overview: &Overview, now: Timestamp) -> Markup {
     html! {
         @if overview.merchant != accounts::DEFAULT_MERCHANT { h2 { (overview.merchant) } }
         (figures(overview))
+        @if !overview.notices.is_empty() {
+            section {
+                h2 { "Scans that ended" }
+                ul { @for row in &overview.notices { (notice(row, now)) } }
+                p.quiet { code { "marketsink scans notices --read" } " clears this list" }
+            }
+        }
         section {
             h2 { "Channels" }
             @if overview.channels.is_empty() { p { "None is connected." } }
@@ -216,11 +223,26 @@ fn channel(row: &ChannelRow, now: Timestamp) -> Markup {
                     @if i > 0 { " · " }
                     span.scan { (kind) " " (ago(*at, now)) }
                 }
+                @for scan in &row.open_scans { " " br; (open_scan(scan)) }
             }
             td.number data-label="listings" { (row.listings) @if row.unlinked > 0 { " " span.quiet { (row.unlinked) " without SKU" } } }
             td.number data-label="orders" { (row.orders) }
         }
     }
+}
+
+fn notice(row: &NoticeRow, now: Timestamp) -> Markup {
+    let is_warning = row.level == "warn";
+    html! { li { span.attention[is_warning] { (row.text) } " " span.quiet { (ago(row.at, now)) } } }
+}
+
+/// `full running 45 %`
+fn open_scan(scan: &ScanView) -> Markup {
+    let share = scan
+        .progress
+        .percent
+        .map(|percent| format!(" {percent:.0} %"));
+    html! { span.quiet { (scan.kind) " " (scan.state) @if let Some(share) = share { (share) } } }
 }
 
 fn sale(row: &SaleRow, now: Timestamp) -> Markup {

@@ -1,8 +1,9 @@
-//! HTTP: the webhooks, the page at `/`, connecting shops in the browser, guides for integrators, and whether we are
+//! HTTP: the webhooks, the page at `/`, the API, connecting shops in the browser, guides for integrators, and whether we are
 //! well.
 //!
 //! Handlers are thin: they turn a request into a question to a lower module and its answer into a response.
 
+mod api;
 mod connect;
 pub mod guide;
 mod health;
@@ -62,6 +63,7 @@ pub fn server(
             .service(web::resource("/guide/{name}").route(web::get().to(guide::page)))
             .service(web::resource("/live").route(web::get().to(home::live)))
             .service(web::resource("/assets/{name}").route(web::get().to(home::asset)))
+            .service(web::scope("/api/v1").configure(api::routes))
             .service(web::resource("/connect/{marketplace}").route(web::get().to(connect::begin)))
             .service(
                 web::resource("/connect/{marketplace}/callback")

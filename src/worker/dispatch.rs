@@ -21,18 +21,18 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
                 source: first.source,
                 product: Some(product.clone()),
             };
-            one(sync, sync.run_scan(&request).await)
+            scan(sync, first, &request).await
         }
         Work::RescanProduct { product } => one(sync, sync.rescan_product(channel, product).await),
-        Work::RunScan { scan, method } => {
+        Work::RunScan { scan: kind, method } => {
             let request = ScanRequest {
                 channel,
-                kind: *scan,
+                kind: *kind,
                 method: *method,
                 source: first.source,
                 product: None,
             };
-            one(sync, sync.run_scan(&request).await)
+            scan(sync, first, &request).await
         }
         Work::DownloadOrders { orders } => one(
             sync,
@@ -58,6 +58,25 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
         Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
         Work::CheckSilence { .. } => one(sync, sync.check_silence(channel).await),
     }
+}
+
+/// A scan whose job has no more tries has failed, and says so.
+async fn scan(sync: &Sync, job: &Claimed, request: &ScanRequest) -> Vec<Outcome> {
+    let ended = sync.run_scan(request).await;
+    let reason = ended.as_ref().err().map(ToString::to_string);
+    let outcomes = one(sync, ended);
+    let is_over = match &outcomes[..] {
+        [Outcome::Done] => true,
+        [outcome] => outcome.is_last(job),
+        _ => false,
+    };
+    if let (Some(reason), true) = (reason, is_over)
+        && let Err(error) = sync.give_up_scan(request, &reason).await
+    {
+        // Those that look after scans find it again.
+        tracing::warn!(%error, channel.id = request.channel.0, "the end of a scan could not be noted");
+    }
+    outcomes
 }
 
 fn one<T>(sync: &Sync, ended: Result<T, SyncError>) -> Vec<Outcome> {

@@ -10,7 +10,7 @@
 mod dispatch;
 
 use crate::clock::Clock;
-use crate::domain::{ChannelId, JobId, JobKind};
+use crate::domain::{ChannelId, JobId, JobKind, Work};
 use crate::queue::{Claimed, Ended, Outcome, Queue};
 use crate::sync::Sync;
 use dispatch::dispatch;
@@ -27,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 const GRACE: Duration = Duration::from_secs(20);
 /// Rest after the database refused a claim.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
+/// Groups beside the usual number, of what a person waits for.
+const BESIDE: usize = 2;
 /// How often expired leases are looked for and old jobs are deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 
@@ -75,8 +77,10 @@ impl Worker {
         while !stop.is_cancelled() {
             while running.try_join_next().is_some() {}
             if running.len() >= self.options.concurrency {
+                self.run_first_beside(&mut running).await;
                 tokio::select! {
                     _ = running.join_next() => {}
+                    () = self.queue.wait(self.options.poll) => {}
                     () = stop.cancelled() => {}
                 }
                 continue;
@@ -129,11 +133,29 @@ impl Worker {
     }
 
     async fn claim(&self) -> Result<Vec<Group>, DbErr> {
+        self.claim_up_to(i64::MAX, self.options.claim).await
+    }
+
+    /// All places are taken, by scans that last for hours perhaps: what a person waits for gets one beside them.
+    async fn run_first_beside(&self, running: &mut JoinSet<()>) {
+        let places = (self.options.concurrency + BESIDE).saturating_sub(running.len());
+        match self.claim_up_to(Work::FIRST, places as u64).await {
+            Ok(groups) => {
+                for group in groups {
+                    let worker = self.clone();
+                    running.spawn(async move { worker.run_group(group).await });
+                }
+            }
+            Err(error) => tracing::error!(%error, "no jobs could be claimed; trying again"),
+        }
+    }
+
+    async fn claim_up_to(&self, priority: i64, limit: u64) -> Result<Vec<Group>, DbErr> {
         let options = &self.options;
         let now = self.clock.now();
         let claimed = self
             .queue
-            .claim(&options.name, &options.kinds, options.claim, now)
+            .claim_up_to(priority, &options.name, &options.kinds, limit, now)
             .await?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.extend(claimed.iter().map(|job| (job.id, job.lease.clone())));
@@ -217,6 +239,9 @@ impl Worker {
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the queue could not be swept"),
+        }
+        if let Err(error) = self.sync.tend_scans().await {
+            tracing::warn!(%error, "scans could not be looked after");
         }
     }
 

@@ -12,6 +12,7 @@ mod lazada;
 mod missed;
 mod queue;
 mod sandbox;
+mod scans;
 mod scenarios;
 mod schedule;
 mod secrets;

@@ -50,11 +50,10 @@ impl Offsets {
         PageToken(serde_json::to_string(self).expect("numbers and texts are JSON"))
     }
 
-    /// Why rows may be missing, on the page before which the list shifted once too often.
+    /// Why rows may be missing, on the page at which the list had shifted once too often.
     pub fn doubt(&self) -> Option<&'static str> {
-        self.is_in_doubt.then_some(
-            "the list changed faster than it can be read: others may be missing before this one",
-        )
+        self.is_in_doubt
+            .then_some("the list changed faster than it can be read: products may be missing")
     }
 
     /// Takes out of a page of up to `size` (2 or more) rows what is new, and moves on. `None`: the page has to

@@ -430,12 +430,11 @@ pub(super) async fn products(access: &Access, query: &ProductQuery) -> Result<Pa
         return Err(unreadable("more products are told than listed".to_owned()));
     }
     let site = sites(access)?[0];
-    let doubt = walk
-        .doubt()
-        .zip(fresh.first().and_then(|row| mapping::id(row, "item_id")));
+    let doubt = walk.doubt();
     let (items, mut unreadable) =
         readable(fresh, "item_id", |row| mapping::product(row, site, now));
-    unreadable.extend(doubt.map(|(why, id)| (id, why.to_owned())));
+    // Of no product: then nothing is concluded from what is not listed.
+    unreadable.extend(doubt.map(|why| (RemoteId::from(""), why.to_owned())));
     let next = match passes[1] {
         _ if end != End::Last => Some(walk),
         AGAIN if now.secs() == walk.begun_secs => None,

@@ -381,7 +381,7 @@ fn list_products(shop: &Shop, pairs: &Pairs) -> Answer {
     let products = shop.products.values();
     let wanted = products.filter(|p| is_listed(p.state) && is_within(after, before, p.updated_at));
     let worded = wanted.clone().map(|product| word_product(shop, product));
-    let rows = page(shop, pairs, worded, [10_000, 50])?;
+    let rows = page(shop, pairs, worded, [shop.result_cap(10_000), 50])?;
     let mut data = json!({"total_products": wanted.count().to_string()});
     if !rows.is_empty() {
         data["products"] = rows.into();

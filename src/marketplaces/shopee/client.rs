@@ -301,9 +301,7 @@ pub(super) async fn products(access: &Access, query: &ProductQuery) -> Result<Pa
             break (list, fresh);
         }
     };
-    let doubt = walk
-        .doubt()
-        .zip(listed.first().and_then(|row| id_of(row, "item_id")));
+    let doubt = walk.doubt();
     let is_whole = query.scope == ProductScope::Full && !is_again;
     let next = if list["has_next_page"].as_bool() == Some(true) {
         if listed.is_empty() {
@@ -330,7 +328,8 @@ pub(super) async fn products(access: &Access, query: &ProductQuery) -> Result<Pa
         .into_iter()
         .map(|id| (id, "listed, and not told of".to_owned()));
     unreadable.extend(untold);
-    unreadable.extend(doubt.map(|(why, id)| (id, why.to_owned())));
+    // Of no product: then nothing is concluded from what is not listed.
+    unreadable.extend(doubt.map(|why| (RemoteId::from(""), why.to_owned())));
     items.extend(gone);
     Ok(Page {
         items,

@@ -397,6 +397,15 @@ impl Shop {
         }
     }
 
+    /// Rows that a list shows at most: as many as the documents name, or fewer where a test wants to meet the cap
+    /// soon and has put the number under `result cap` into the memory.
+    pub fn result_cap(&self, documented: usize) -> usize {
+        let wanted = self.memory.get("result cap");
+        wanted
+            .and_then(|cap| cap.parse().ok())
+            .unwrap_or(documented)
+    }
+
     /// Makes the API show `id` as it is now until `until`, whatever happens to it meanwhile.
     pub fn freeze_reads(&mut self, id: &RemoteId, until: Timestamp) {
         if let Some(order) = self.orders.get_mut(id) {

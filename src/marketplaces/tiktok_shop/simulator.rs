@@ -364,7 +364,7 @@ fn page(
     let last = token.map(|t| t.strip_prefix("k+/").and_then(|t| t.strip_suffix("==")));
     let last = last.map(|last| last.ok_or(MISSING_FIELD)).transpose()?;
     let page = keyset_page(rows, is_rising, last, size);
-    if page.start >= RESULT_CAP {
+    if page.start >= shop.result_cap(RESULT_CAP) {
         return Err((12_052_180, "More than 10,000 results."));
     }
     let words = page.rows.iter().filter_map(|id| word(shop, id));

@@ -168,16 +168,18 @@ async fn a_scan_is_followed_to_its_end() {
                 .sum::<usize>()
         });
 
-        let scan = town.place.json(&["scan", "1"]);
-        let text = town
-            .place
-            .run(&["scan", "1", "--type", "active"])
-            .works()
-            .out;
+        let scan = town.place.json(&["scan", "1"])["scans"][0].take();
+        let told = town.place.run(&["scan", "1", "--kind", "active"]).works();
 
         assert_eq!(scan["state"], "done", "{scan}");
         assert_eq!(scan["listings"], json!(expected), "{scan}");
+        let text = told.out;
         assert!(text.contains("(active)") && text.contains("done"), "{text}");
+        assert!(
+            told.err.contains("was scanned last: full 2"),
+            "{}",
+            told.err
+        );
     }
 }
 
@@ -186,14 +188,21 @@ async fn a_scan_that_nobody_waits_for_is_left_to_the_server() {
     for town in Town::every().await {
         town.connect();
 
-        let job = town
+        let first = town
             .place
             .json(&["scan", "1", "--type", "updated", "--method", "async"]);
+        let again = town
+            .place
+            .json(&["scan", "1", "--kind", "updated", "--detach"]);
 
+        let scan = &first["scans"][0];
         assert_eq!(
-            (&job["kind"], &job["state"]),
-            (&json!("run_scan"), &json!("available"))
+            (&scan["kind"], &scan["state"], &scan["method"]),
+            (&json!("updated"), &json!("waiting"), &json!("async"))
         );
+        assert_eq!(first["joined"], json!([false]));
+        assert_eq!(again["joined"], json!([true]));
+        assert_eq!(again["scans"][0]["id"], scan["id"]);
     }
 }
 
@@ -204,7 +213,7 @@ async fn one_product_is_scanned_by_its_id() {
         let product = town.shop.with(|shop| shop.products.keys().next().cloned());
         let product = product.expect("something is for sale").to_string();
 
-        let scan = town.place.json(&["scan", "1", "--product", &product]);
+        let scan = town.place.json(&["scan", "1", "--product", &product])["scans"][0].take();
 
         assert_eq!(
             (&scan["kind"], &scan["state"]),
@@ -212,6 +221,69 @@ async fn one_product_is_scanned_by_its_id() {
         );
         assert_eq!(scan["subject"], json!(product));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_is_planned_controlled_and_explained() {
+    for town in Town::every().await {
+        town.connect();
+        let place = &town.place;
+        let plan = place.run(&["scan", "1", "--plan", "--ask"]).works().out;
+        let planned = place.json(&["scan", "1", "--plan"]);
+        let waiting = place.json(&["scan", "1", "--kind", "active", "--detach"]);
+        let id = waiting["scans"][0]["id"].to_string();
+
+        let paused = place.json(&["scans", "pause", &id]);
+        let twice = place.run(&["scans", "pause", &id]).fails().err;
+        let open = place.json(&["scans", "list", "--open"]);
+        let resumed = place.json(&["scans", "resume", &id]);
+        let cancelled = place.json(&["scans", "cancel", &id]);
+        let over = place.run(&["scans", "resume", &id]).fails().err;
+        let full = place.json(&["scan", "1"]);
+        let full = full["scans"][0]["id"].to_string();
+        let changes = place.json(&["scans", "changes", &full, "--kind", "added"]);
+        let shown = place.run(&["scans", "show", &full]).works().out;
+        let listed = place.run(&["scans", "list"]).works().out;
+
+        assert!(
+            plan.contains("API calls:") && plan.contains("rate left:"),
+            "{plan}"
+        );
+        assert_eq!(planned["plans"][0]["kind"], json!("full"));
+        assert_eq!(paused["state"], json!("paused"));
+        assert!(twice.contains("paused already"), "{twice}");
+        assert_eq!(open["scans"].as_array().map(Vec::len), Some(1), "{open}");
+        assert_eq!(resumed["state"], json!("waiting"));
+        assert_eq!(cancelled["state"], json!("cancelled"));
+        assert!(over.contains("cancelled already"), "{over}");
+        let added = changes["changes"].as_array().expect("a list");
+        assert!(!added.is_empty() && added.iter().all(|c| c["kind"] == "added"));
+        assert!(shown.contains("scans changes"), "{shown}");
+        assert!(listed.contains("was scanned last: full 2"), "{listed}");
+        assert!(listed.contains("cancelled"), "{listed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_scanned_so_is_said() {
+    let town = Town::every().await.remove(0);
+    town.connect();
+
+    let unknown = town.place.run(&["scan", "77"]).fails().err;
+    let no_product = town
+        .place
+        .run(&["scan", "1", "--kind", "single"])
+        .fails()
+        .err;
+    let unlisted = town.place.run(&["scan", "--sku", "NOWHERE"]).fails().err;
+    let both = town
+        .place
+        .run(&["scan", "1", "--kind", "full", "--product", "5"]);
+
+    assert!(unknown.contains("there is no channel 77"), "{unknown}");
+    assert!(no_product.contains("needs its product"), "{no_product}");
+    assert!(unlisted.contains("has the SKU `NOWHERE`"), "{unlisted}");
+    assert!(both.fails().err.contains("`single`, not `full`"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

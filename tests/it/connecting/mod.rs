@@ -15,5 +15,5 @@ mod several;
 mod town;
 
 use browser::{Browser, Page};
-use gate::Gate;
-use town::Town;
+pub(crate) use gate::Gate;
+pub(crate) use town::Town;

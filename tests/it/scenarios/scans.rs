@@ -79,8 +79,8 @@ async fn a_scan_that_fails_goes_on_at_its_page_and_concludes_nothing_before_its_
     assert_eq!(n_gone(&world).await, 0, "the walk is not over");
     world.settle().await;
 
-    // The third page again, and the deleted ones; not the first two.
-    assert_requests(&world, asked, 5);
+    // The third page again, and the deleted ones; not the first two. The two that were not shown are asked for.
+    assert_requests(&world, asked, 7);
     assert_eq!(n_gone(&world).await, 2);
     let scans = sync::scans(&world.running.app.db, world.merchant, 1).await;
     let scan = &scans.unwrap()[0];
@@ -146,12 +146,21 @@ async fn a_scan_that_never_ends_marks_nothing_gone(url: String) {
     let jobs = world.jobs(JobKind::RunScan).await;
     assert_eq!(jobs[0].state, "dead", "{jobs:?}");
     assert_eq!(n_gone(&world).await, 0);
+    let scans = sync::scans(&world.running.app.db, world.merchant, 1).await;
+    let failed = scans.unwrap().remove(0);
+    assert_eq!(failed.state, "failed");
+    assert_eq!(failed.error, jobs[0].last_error);
 
     // The next one goes on where it stopped: its window is that of the first.
     let asked = world.first.n_requests();
     world.ask_for(&world.first, FULL, Source::Manual).await;
     world.settle().await;
-    assert_requests(&world, asked, 2);
+    assert_requests(&world, asked, 3);
+    let scans = sync::scans(&world.running.app.db, world.merchant, 1).await;
+    let done = scans.unwrap().remove(0);
+    assert_eq!((done.state.as_str(), done.error), ("done", None));
+    // Where a page takes several calls, none was written: there was nothing to go on with.
+    assert_eq!(done.id == failed.id, failed.page_token.is_some());
     assert_eq!(n_gone(&world).await, 1);
     snap!(world, "never_ended", world.section("scans").await);
     world.close().await;
@@ -171,8 +180,8 @@ async fn a_restart_in_mid_scan_goes_on_at_its_page(url: String) {
     let world = world.restarted().await;
     world.recover().await;
 
-    // Two pages before, one that could not be written, and the two that were left.
-    assert_eq!(world.first.n_requests() - asked, 5);
+    // Two pages before, one that could not be written, the two that were left, and the product that was missing.
+    assert_eq!(world.first.n_requests() - asked, 6);
     assert_eq!(n_gone(&world).await, 1);
     snap!(world, "restarted", world.section("scans").await);
     world.close().await;

@@ -9,7 +9,7 @@ use marketsink::{
     catalog, channels,
     clock::Clock,
     config::{Secret, Settings},
-    db::Fuse,
+    db::{Fuse, Meter},
     domain::{MerchantId, OutletId, RemoteId, SkuId, Timestamp},
     marketplaces::{
         find,
@@ -68,6 +68,8 @@ pub struct World {
     pub outlet: OutletId,
     /// Blown, it keeps marketsink from writing, as if the process were dead.
     pub fuse: Fuse,
+    /// Counts marketsink's statements.
+    pub meter: Meter,
     /// Duplicates that earlier processes acknowledged.
     pub duplicates_before: u64,
     /// Held over a restart, so that marketplaces find us where we were and nobody takes the address meanwhile.
@@ -96,12 +98,12 @@ impl World {
         let first = sandbox.open(find(slug).unwrap(), 1, "Toko Contoh").await;
         let second = sandbox.open(find(other).unwrap(), 2, "Kedai Contoh").await;
         let (first, second) = (first.unwrap(), second.unwrap());
-        let fuse = Fuse::default();
+        let (fuse, meter) = (Fuse::default(), Meter::default());
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut settings = settings(url, [&first, &second]);
         // Some marketplaces sign the address at which they push.
         settings.http.public_url = format!("http://{}", socket.local_addr().unwrap());
-        let running = run(settings, &clock, &fuse, &socket).await;
+        let running = run(settings, &clock, (&fuse, &meter), &socket).await;
         let tx = running.app.db.write_tx().await.unwrap();
         let merchant = accounts::open_merchant(&tx, "default", "Asia/Jakarta", START)
             .await
@@ -119,6 +121,7 @@ impl World {
             merchant,
             outlet,
             fuse,
+            meter,
             duplicates_before: 0,
             socket,
         }
@@ -138,7 +141,13 @@ impl World {
         self.running.stop().await.unwrap();
         change(&mut settings);
         self.fuse.mend();
-        let running = run(settings, &self.clock, &self.fuse, &self.socket).await;
+        let running = run(
+            settings,
+            &self.clock,
+            (&self.fuse, &self.meter),
+            &self.socket,
+        )
+        .await;
         assert_eq!(
             running.address, address,
             "marketplaces find us where we were"
@@ -338,9 +347,14 @@ pub fn variant(shop: &SimShop, sku: &str) -> RemoteId {
     })
 }
 
-async fn run(mut settings: Settings, clock: &Clock, fuse: &Fuse, socket: &TcpListener) -> Running {
+async fn run(
+    mut settings: Settings,
+    clock: &Clock,
+    (fuse, meter): (&Fuse, &Meter),
+    socket: &TcpListener,
+) -> Running {
     let db = open_database(&settings).await.unwrap();
-    let db = db.with_fuse(fuse.clone());
+    let db = db.with_fuse(fuse.clone()).with_meter(meter.clone());
     settings.http.public_url = format!("http://{}", socket.local_addr().unwrap());
     let app = App::build_on(db, settings, clock.clone(), 1_000.0).await;
     let socket = socket.try_clone().unwrap();

@@ -294,7 +294,7 @@ pub fn item_list(shop: &Shop, request: &SimRequest) -> Answer {
     if statuses.is_empty() || statuses.iter().any(is_wrong) {
         return Err(WRONG_PARAM);
     }
-    if offset >= DEEPEST_OFFSET {
+    if offset >= shop.result_cap(DEEPEST_OFFSET) {
         let message = "get items offset over limit, please use the next field";
         return Err(("error_param", message));
     }
