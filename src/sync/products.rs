@@ -48,7 +48,7 @@ impl Sync {
             catalog::apply_products(&tx, connection.merchant, connection.id, &found, now).await?;
         if applied.linked > 0 {
             let products = found.iter().map(|product| &product.remote_id);
-            revive_waiting(&tx, &connection, products, now).await?;
+            revive_waiting(&tx, connection, products, now).await?;
         }
         if found.is_empty() {
             applied.merge(catalog::apply_gone(&tx, connection.id, asked, now).await?);
