@@ -3,9 +3,9 @@
 //! Lists shift, filters break, and an API in trouble answers with an empty page that looks like a whole one. So:
 //!
 //! - few products that were not shown are asked for one by one, and are gone only if that finds none;
-//! - many of them, of what is known or because the list ends far before it announced, make the scan suspicious: nothing is gone, and
-//!   a second scan looks again later. Only what it does not show either, while showing about as much as the
-//!   first, is believed.
+//! - many of them, of what is known or because the list ends far before it announced, make the scan suspicious:
+//!   nothing is gone, and a second scan looks again later. Only what it does not show either, while showing about
+//!   as much as the first, is believed.
 
 use crate::catalog::Unseen;
 use crate::domain::{ScanState, Timestamp};
@@ -13,7 +13,7 @@ use entity::scans;
 use std::time::Duration;
 
 /// Products that are asked for one by one.
-pub(super) const ONE_BY_ONE: usize = 100;
+pub(super) const ONE_BY_ONE: usize = 200;
 /// Share of what was known, in percent, from which on so many missing ones are not believed at once.
 const TOO_MANY_PERCENT: u64 = 10;
 /// Products by which a list may end earlier than announced, and their share in percent: it moves meanwhile.

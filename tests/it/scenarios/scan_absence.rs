@@ -25,7 +25,7 @@ const FULL: Work = Work::RunScan {
 async fn stocked(url: String) -> World {
     let world = World::unconnected(url).await;
     world.stock_shops().await;
-    add_many(&world, &world.first, 130);
+    add_many(&world, &world.first, 230);
     world.connect_all().await;
     world.settle().await;
     world
@@ -68,7 +68,7 @@ async fn an_empty_list_takes_nothing_away_and_the_second_look_finds_it_again(url
     assert!(
         told[0]
             .text
-            .contains("133 listings that are known were not shown"),
+            .contains("233 listings that are known were not shown"),
         "{told:?}"
     );
 

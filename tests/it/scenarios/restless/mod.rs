@@ -14,7 +14,7 @@ use marketsink::{
     marketplaces::simulation::{Shop, SimOrder, SimStatus},
 };
 use meddler::Meddler;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
@@ -181,7 +181,7 @@ async fn read(world: &World, work: &[Work]) {
             .ask_for(&world.first, work.clone(), Source::Manual)
             .await;
         work_off(world).await;
-        assert_eq!(n_left(world).await, 0, "jobs left after {work:?}");
+        assert_eq!(left(world).await, Vec::<String>::new(), "after {work:?}");
     }
 }
 
@@ -195,10 +195,23 @@ async fn work_off(world: &World) {
     }
 }
 
-async fn n_left(world: &World) -> u64 {
+async fn n_left(world: &World) -> usize {
+    left(world).await.len()
+}
+
+/// Work that is not over: what, since when it is tried, and why it was not done.
+async fn left(world: &World) -> Vec<String> {
     let left = jobs::Column::State.is_in(["available", "running", "dead"]);
     let left = jobs::Entity::find().filter(left);
-    left.count(world.running.app.db.read()).await.unwrap()
+    let left = left.all(world.running.app.db.read()).await.unwrap();
+    let now = world.clock.now().micros();
+    let told = |job: jobs::Model| {
+        let seconds = (job.run_at - now) / 1_000_000;
+        let (kind, key, state) = (job.kind, job.key, job.state);
+        let error = job.last_error.unwrap_or_default();
+        format!("{kind} {key} {state} in {seconds} s: {error}")
+    };
+    left.into_iter().map(told).collect()
 }
 
 const fn scan(scan: ScanKind) -> Work {
