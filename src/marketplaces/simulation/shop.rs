@@ -220,6 +220,8 @@ impl Shop {
     }
 
     /// Changes a variant and moves its product's update time. `None` when it is unknown.
+    ///
+    /// What an API call sets is set through this: only so does the echo go out.
     pub fn edit_variant(
         &mut self,
         variant: &RemoteId,

@@ -194,8 +194,11 @@ impl Simulator for Plain {
             shop.secrets.set("access_token", token);
         }
         if request.path == "/stock" {
-            let variants = shop.products.values_mut().flat_map(|p| &mut p.variants);
-            variants.for_each(|variant| variant.quantity = 7);
+            let variants = shop.products.values().flat_map(|p| &p.variants);
+            let ids: Vec<_> = variants.map(|variant| variant.id.clone()).collect();
+            for id in ids {
+                shop.edit_variant(&id, now, |variant| variant.quantity = 7);
+            }
         }
         let shown = shop.orders.values().map(|order| order.as_shown(now));
         let statuses: Vec<_> = shown.map(|order| format!("{:?}", order.status)).collect();

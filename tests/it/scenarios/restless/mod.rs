@@ -38,8 +38,11 @@ const SEED: u64 = 7;
 /// Scans and downloads between two looks at a shop that stands still.
 const ROUNDS: usize = 6;
 
-/// Times that work may wait for ten seconds: some is put off, because more of its kind may come.
-const MOST_TRIES: usize = 6;
+/// How long work may wait: some is put off for seconds, because more of its kind may come, and the second look at a
+/// shop that lost much at once for longer.
+const WAITS: [u64; 14] = [
+    10, 10, 10, 10, 10, 10, 600, 600, 600, 3_600, 600, 3_600, 600, 3_600,
+];
 
 /// Listings by seller SKU.
 type Shelf = BTreeMap<String, Shown>;
@@ -186,17 +189,13 @@ async fn read(world: &World, work: &[Work]) {
 }
 
 async fn work_off(world: &World) {
-    for _ in 0..MOST_TRIES {
+    for seconds in WAITS {
         world.running.app.worker().run_due().await.unwrap();
-        if n_left(world).await == 0 {
+        if left(world).await.is_empty() {
             return;
         }
-        world.clock.advance(Duration::from_secs(10));
+        world.clock.advance(Duration::from_secs(seconds));
     }
-}
-
-async fn n_left(world: &World) -> usize {
-    left(world).await.len()
 }
 
 /// Work that is not over: what, since when it is tried, and why it was not done.
