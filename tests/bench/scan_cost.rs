@@ -46,8 +46,8 @@ const SHOP: &str = "Toko Contoh";
 const MOST_MEBIBYTES: f64 = 100.0;
 /// What the largest catalogue may need beyond the smallest one.
 const MOST_GROWTH: f64 = 40.0;
-/// An edit takes effect in a later second than the scan before it, with room for its lookback.
-const LATER: Duration = Duration::from_secs(3_600);
+/// And have rested since: longer than a scan looks back, so that it finds the edited ones only.
+const QUIET: Duration = Duration::from_secs(2 * 3_600);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -163,7 +163,7 @@ fn simulate(size: usize) -> anyhow::Result<()> {
                     .take(size - VARIANTS * n as usize)
                     .collect();
                 let title = format!("Batik shirt, long sleeves, pattern {n:06}");
-                let at = now - SPAN + SPAN * n / products;
+                let at = now - QUIET - SPAN + SPAN * n / products;
                 shop.add_product(&title, &variants, at);
             }
         });
@@ -171,7 +171,7 @@ fn simulate(size: usize) -> anyhow::Result<()> {
         let waited = tokio::task::spawn_blocking(move || {
             for line in std::io::stdin().lines() {
                 line?;
-                println!("{}", edit(&shop, clock.now() + LATER));
+                println!("{}", edit(&shop, clock.now()));
             }
             Ok::<_, std::io::Error>(())
         });
@@ -197,7 +197,7 @@ fn edit(shop: &SimShop, now: Timestamp) -> usize {
 async fn scan(size: usize, origin: &str) -> anyhow::Result<()> {
     let place = Place::new().await?;
     println!("{}", place.name());
-    let clock = Clock::standing(Clock::system().now());
+    let clock = Clock::system();
     let shop = tiktok_shop()?
         .simulator()
         .open_shop(SEED, SHOP, clock.now());
@@ -241,7 +241,6 @@ async fn scan(size: usize, origin: &str) -> anyhow::Result<()> {
     let mut edited = String::new();
     std::io::stdin().read_line(&mut edited)?;
     let edited: u64 = edited.trim().parse()?;
-    clock.advance(LATER + LATER);
     let updated = Wanted {
         kind: ScanKind::Updated,
         name: "updated",
@@ -279,7 +278,6 @@ async fn run_scan(opened: &Opened, channel: ChannelId, wanted: Wanted) -> anyhow
     // Forgets the highest memory so far.
     fs::write("/proc/self/clear_refs", "5")?;
     let before = memory::mebibytes("self", "VmRSS")?;
-    opened.app.clock.advance(Duration::from_secs(1));
     let (begun_at, begun) = (opened.app.clock.now(), Instant::now());
     let (counted, cpu) = (opened.meter.read(), process::cpu()?);
     let request = ScanRequest {
