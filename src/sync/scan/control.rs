@@ -19,7 +19,7 @@ use crate::sync::{Sync, SyncError, queries::OPEN};
 use entity::scans;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, SqlErr, sea_query::Expr,
+    QueryFilter, QueryOrder, QuerySelect, Select, SqlErr, sea_query::Expr,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -165,7 +165,7 @@ impl Sync {
     ) -> Result<scans::Model, ControlError> {
         let now = self.shared.clock.now();
         let tx = self.db().write_tx().await?;
-        let row = found(&tx, merchant, id).await?;
+        let row = locked(&tx, merchant, id).await?;
         match ScanState::parse(&row.state) {
             Some(ScanState::Waiting | ScanState::Running) => {}
             Some(ScanState::Paused) => return Err(ControlError::Paused(id)),
@@ -190,8 +190,12 @@ impl Sync {
         id: ScanId,
     ) -> Result<scans::Model, ControlError> {
         let now = self.shared.clock.now();
-        let row = found(self.db().read(), merchant, id).await?;
-        let connection = self.connection(ChannelId(row.channel_id)).await?;
+        let row = found(merchant, id).one(self.db().read()).await?;
+        let channel = row.ok_or(ControlError::Unknown(id))?.channel_id;
+        let connection = self.connection(ChannelId(channel)).await?;
+        let tx = self.db().write_tx().await?;
+        // As it is now: somebody may have cancelled it.
+        let row = locked(&tx, merchant, id).await?;
         match ScanState::parse(&row.state) {
             Some(ScanState::Paused | ScanState::Failed) => {}
             Some(ScanState::Done | ScanState::Suspicious | ScanState::Cancelled) => {
@@ -204,7 +208,6 @@ impl Sync {
                 });
             }
         }
-        let tx = self.db().write_tx().await?;
         let mut changed = row.into_active_model();
         wait_again(&mut changed);
         let row = changed.update(&tx).await.map_err(|error| {
@@ -232,7 +235,7 @@ impl Sync {
     ) -> Result<scans::Model, ControlError> {
         let now = self.shared.clock.now();
         let tx = self.db().write_tx().await?;
-        let row = found(&tx, merchant, id).await?;
+        let row = locked(&tx, merchant, id).await?;
         let state = ScanState::parse(&row.state);
         if !state.is_some_and(|state| state.is_open() || state == ScanState::Failed) {
             return Err(over(row));
@@ -415,15 +418,13 @@ async fn cancel_job(
     Ok(())
 }
 
-async fn found<C: sea_orm::ConnectionTrait>(
-    db: &C,
-    merchant: MerchantId,
-    id: ScanId,
-) -> Result<scans::Model, ControlError> {
-    let row = scans::Entity::of_merchant(merchant.0)
-        .filter(scans::Column::Id.eq(id.0))
-        .one(db)
-        .await?;
+fn found(merchant: MerchantId, id: ScanId) -> Select<scans::Entity> {
+    scans::Entity::of_merchant(merchant.0).filter(scans::Column::Id.eq(id.0))
+}
+
+/// Nobody else changes its state until the transaction ends.
+async fn locked(tx: &Tx, merchant: MerchantId, id: ScanId) -> Result<scans::Model, ControlError> {
+    let row = found(merchant, id).lock_exclusive().one(tx).await?;
     row.ok_or(ControlError::Unknown(id))
 }
 
