@@ -1,6 +1,6 @@
 //! An order as a marketplace shows it now, in our words.
 
-use super::{Currency, Money, RemoteId, Timestamp};
+use super::{Currency, Money, RemoteId, Return, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The POS document of an order. It only ever moves to the right.
@@ -82,6 +82,12 @@ pub struct Order {
     pub total: Money,
     pub tracking_number: Option<String>,
     pub lines: Vec<OrderLine>,
+    /// What `total` has beyond the lines: shipping, taxes and fees of the buyer, less vouchers over the whole order.
+    /// `None` where the API does not tell it; then the total is not checked against the lines.
+    pub charges: Option<Money>,
+    /// Every return and refund of it, as they are now: one that is missing was deleted. `None` where the API does not
+    /// tell them with the order.
+    pub returns: Option<Vec<Return>>,
     /// Why a person should look at it, such as `sample order`; books are kept all the same.
     pub remark: Option<String>,
 }
@@ -104,6 +110,8 @@ pub struct OrderLine {
     pub off_shelf: i64,
     /// What the buyer is charged for the whole line, before shipping.
     pub total: Money,
+    /// The same before the seller's discounts, for all of `quantity`; `None` where the API does not tell it.
+    pub gross: Option<Money>,
 }
 
 impl OrderLine {

@@ -237,9 +237,12 @@ mod tests {
                 title: String::new(),
                 quantity,
                 cancelled,
+                gross: None,
                 off_shelf: 0,
                 total: Money::zero(currency),
             }],
+            charges: None,
+            returns: None,
             remark: None,
         }
     }

@@ -132,6 +132,8 @@ pub(super) fn order(row: &Value, items: &[Value], currency: Currency) -> Read<Or
         total: total(row, currency)?,
         tracking_number: tracking.map(str::to_owned),
         lines: lines(items, currency)?,
+        charges: None,
+        returns: None,
         remark: remark(&statuses),
         remote_id: id,
     })
@@ -259,6 +261,7 @@ fn unit(remote_id: RemoteId, item: &Value, currency: Currency) -> Read<OrderLine
         title: joined(names.into_iter().flatten(), ", "),
         quantity: 1,
         cancelled: i64::from(is_off),
+        gross: None,
         off_shelf: 0,
         total: paid_price,
     })

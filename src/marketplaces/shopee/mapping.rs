@@ -200,6 +200,8 @@ fn read_order(row: &Value, settled: Option<&Value>) -> Read<Order> {
         }),
         tracking_number: tracking_number(row),
         lines,
+        charges: None,
+        returns: None,
         remark: (!remarks.is_empty()).then(|| remarks.join("; ")),
     })
 }
@@ -297,6 +299,7 @@ fn line(item: &Value, currency: Currency, subtotals: &mut Subtotals) -> Read<(Or
         cancelled: units("cancelled_qty")
             .saturating_add(units("returned_qty"))
             .min(quantity),
+        gross: None,
         off_shelf: 0,
         total: total.unwrap_or(Money::zero(currency)),
     };

@@ -222,6 +222,8 @@ fn read_order(id: &RemoteId, row: &Value, off_shelf: &OffShelf) -> Read<Order> {
         total,
         tracking_number: tracking_number(row),
         lines,
+        charges: None,
+        returns: None,
         remark: (!remarks.is_empty()).then(|| remarks.join("; ")),
     })
 }
@@ -353,6 +355,7 @@ fn line(
         title: row["name"].as_str().unwrap_or_default().to_owned(),
         quantity,
         cancelled: lost - refunded_only,
+        gross: None,
         off_shelf: refunded_only,
         total: Money {
             minor: full.saturating_sub(discount).saturating_add(tax),

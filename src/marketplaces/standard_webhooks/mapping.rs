@@ -260,6 +260,8 @@ pub fn order(row: &Place<'_>) -> Read<Order> {
         total: total(row)?,
         tracking_number: maybe(row, "tracking_number", code)?.flatten(),
         lines,
+        charges: None,
+        returns: None,
         remark: None,
     })
 }
@@ -307,6 +309,7 @@ fn order_line(row: &Place<'_>, currency: Currency) -> Read<OrderLine> {
         title: maybe(row, "title", owned)?.unwrap_or_default(),
         quantity,
         cancelled,
+        gross: None,
         off_shelf: 0,
         total: line_total(row, quantity, currency)?,
     })

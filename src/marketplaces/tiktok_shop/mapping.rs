@@ -123,6 +123,8 @@ fn read_order(row: Value) -> Result<Order, String> {
         total: money(&remote.payment.total_amount, currency)?,
         tracking_number: tracking(&remote.tracking_number).or_else(of_lines),
         lines,
+        charges: None,
+        returns: None,
         remark,
         remote_status: remote.status,
         remote_id: remote.id.into(),
@@ -163,6 +165,7 @@ fn line(item: &LineItem, currency: Currency) -> Result<OrderLine, String> {
         cancelled: i64::from(is_cancelled),
         // What the sale earns: the platform's discount is paid back to the seller, so only the
         // seller's own lowers it. `sale_price` would have both taken off.
+        gross: None,
         off_shelf: 0,
         total: Money {
             minor: price.minor.saturating_sub(discount.minor),

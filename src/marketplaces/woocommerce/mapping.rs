@@ -102,6 +102,8 @@ pub fn order(row: &Value) -> Read<Order> {
             .iter()
             .map(|line| order_line(line, currency))
             .collect::<Read<_>>()?,
+        charges: None,
+        returns: None,
         remark: remark(row, why),
     })
 }
@@ -169,6 +171,7 @@ fn order_line(line: &Value, currency: Currency) -> Read<OrderLine> {
         quantity: units,
         // Units are not called off one by one here; refunds are records of their own.
         cancelled: 0,
+        gross: None,
         off_shelf: 0,
         total: Money {
             // Their `total` is without tax; ours is what the buyer is charged.
