@@ -1,10 +1,11 @@
 //! SKUs and listings: what the merchant sells, and how each channel shows it.
 //!
-//! Owns the tables `skus` and `listings`. A page of products costs one query to compare and writes only
+//! Owns the tables `skus`, `listings` and `bundle_parts`. A page of products costs one query to compare and writes only
 //! what differs. A listing is linked to a SKU when its seller SKU is exactly the SKU's code, or by hand; what a person
 //! decided stays. Codes that look alike are suggested, and never linked by themselves.
 
 mod apply;
+mod bundles;
 mod conflicts;
 mod create;
 mod diff;
@@ -16,6 +17,9 @@ mod skus;
 mod unseen;
 
 pub use apply::{Applied, apply_gone, apply_products};
+pub use bundles::{
+    BundleError, has_bundles, list_bundles, parts_of_bundles, remove_bundle, set_bundle,
+};
 pub use conflicts::{conflicts_of, count_conflicts};
 pub use create::{Creation, NewSku, Skip, Skipped, create_skus_from, unlinked_page};
 pub use diff::{Change, Fetched};
@@ -30,11 +34,36 @@ pub use unseen::{Unseen, ids_of_products, mark_unseen_gone, unseen};
 
 use crate::db::Tx;
 use crate::domain::{ChannelId, ListingId, MerchantId, SkuId, Timestamp};
-use entity::listings;
+use entity::{bundle_parts, listings};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::{Expr, Query},
 };
+
+/// Listings of any of `skus` and of the bundles that hold them, on all the merchant's channels: whose quantity changes
+/// when these move.
+pub async fn listings_touched<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    skus: &[SkuId],
+) -> Result<Vec<listings::Model>, DbErr> {
+    let ids = || skus.iter().map(|sku| sku.0);
+    let holding = Query::select()
+        .column(bundle_parts::Column::BundleId)
+        .from(bundle_parts::Entity)
+        .and_where(bundle_parts::Column::ComponentId.is_in(ids()))
+        .to_owned();
+    let either = Condition::any()
+        .add(listings::Column::SkuId.is_in(ids()))
+        .add(listings::Column::SkuId.in_subquery(holding));
+    listings::Entity::of_merchant(merchant.0)
+        .filter(either)
+        .filter(listings::Column::State.ne("gone"))
+        .order_by_asc(listings::Column::Id)
+        .all(db)
+        .await
+}
 
 /// Listings linked to any of `skus`, of all the merchant's channels.
 pub async fn listings_of<C: ConnectionTrait>(
