@@ -29,7 +29,7 @@ pub use fold::{difference, fold};
 pub use links::{
     LinkBy, LinkError, SoldAs, Suggestion, Suggestions, link, sold_as, suggestions, unlink,
 };
-pub use skus::{create_sku, find_sku, fold_missing, list_skus, set_price, sku_codes};
+pub use skus::{create_sku, find_sku, fold_missing, list_skus, set_price, sku_codes, skus_by_id};
 pub use unseen::{Unseen, ids_of_products, mark_unseen_gone, unseen};
 
 use crate::db::Tx;

@@ -154,12 +154,17 @@ async fn print_stock(
     for level in levels {
         line(text, &level);
     }
-    for oversell in stock::oversells(queue.db().read(), merchant, false, MOST).await? {
-        let (sku, outlet) = (code(oversell.sku), of_outlet(oversell.outlet));
-        line(
-            text,
-            &format!("  OVERSOLD: {sku}{outlet} by {}", oversell.units),
-        );
+    let oversells = stock::oversells(queue.db().read(), merchant, false, MOST).await?;
+    let mut missing: Vec<String> = oversells
+        .iter()
+        .map(|one| {
+            let (sku, outlet) = (code(one.sku), of_outlet(one.outlet));
+            format!("  OVERSOLD: {sku}{outlet} by {}", one.units)
+        })
+        .collect();
+    missing.sort();
+    for oversell in missing {
+        line(text, &oversell);
     }
     for (sku, _) in stock::sums_differ(queue.db(), merchant).await? {
         line(

@@ -84,7 +84,7 @@ impl Sync {
 
     /// Who may read may not always write. A push that is not let in locks the channel, with its orders, only when
     /// the shop lets us in no more for anything.
-    async fn push_trouble(
+    pub(super) async fn push_trouble(
         &self,
         connection: &Channel,
         access: &Access,

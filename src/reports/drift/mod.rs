@@ -121,7 +121,7 @@ pub enum DriftError {
     Db(#[from] DbErr),
 }
 
-/// A page of differences, channel by channel, each by listing. Eleven queries at most for every 200 of them, and three
+/// A page of differences, channel by channel, each by listing. Thirteen queries at most for every 200 of them, and four
 /// for each channel's rules and totals.
 pub async fn drift(
     db: &Db,

@@ -5,6 +5,7 @@ use crate::catalog;
 use crate::channels::Channel;
 use crate::db::Db;
 use crate::domain::{ListingId, Timestamp};
+use crate::prices::{self, PriceRules};
 use crate::stock::{self, Rules};
 use entity::{listings, skus};
 use sea_orm::{
@@ -16,18 +17,21 @@ use sea_orm::{
 pub(super) struct Ours<'a> {
     pub connection: &'a Channel,
     quantity: String,
+    price: String,
 }
 
 impl<'a> Ours<'a> {
-    /// Two queries.
+    /// Three queries.
     pub async fn of(db: &Db, connection: &'a Channel, now: Timestamp) -> Result<Self, DbErr> {
         let merchant = connection.merchant;
         let rules = Rules::of_merchant(db.read(), merchant).await?;
         let with_bundles = catalog::has_bundles(db.read(), merchant).await?;
+        let prices = PriceRules::of_merchant(db.read(), merchant).await?;
         let sku = "listings.sku_id";
         Ok(Self {
             connection,
             quantity: stock::pushable_sql(connection, sku, &rules, with_bundles, now),
+            price: prices::price_sql(connection, &prices),
         })
     }
 }
@@ -37,6 +41,8 @@ impl<'a> Ours<'a> {
 pub(super) struct Candidate {
     pub id: i64,
     pub ours: Option<i64>,
+    /// Our price, in the SKU's currency.
+    pub price: Option<i64>,
 }
 
 /// Listings of a connection after `after` that differ, in the order of their ids, which is that of an index.
@@ -51,6 +57,7 @@ pub(super) async fn page(
     select
         .column((listings::Entity, listings::Column::Id))
         .expr_as(Expr::cust(ours.quantity.clone()), "ours")
+        .expr_as(Expr::cust(ours.price.clone()), "price")
         .and_where(col(listings::Column::Id).gt(after.0))
         .cond_where(differing(ours, query))
         .order_by((listings::Entity, listings::Column::Id), Order::Asc)
@@ -86,9 +93,10 @@ fn stock_differs(ours: &Ours<'_>) -> SimpleExpr {
     col(listings::Column::Quantity).ne(Expr::cust(ours.quantity.clone()))
 }
 
-fn price_differs() -> SimpleExpr {
+/// Prices in another currency than the SKU's are not compared.
+fn price_differs(ours: &Ours<'_>) -> SimpleExpr {
     col(listings::Column::PriceMinor)
-        .ne(of_sku(skus::Column::PriceMinor))
+        .ne(Expr::cust(ours.price.clone()))
         .and(col(listings::Column::Currency).eq(of_sku(skus::Column::Currency)))
 }
 
@@ -99,7 +107,7 @@ fn differing(ours: &Ours<'_>, query: &DriftQuery) -> Condition {
         class => {
             let mut any = Condition::any()
                 .add(stock_differs(ours))
-                .add(price_differs());
+                .add(price_differs(ours));
             if class.is_none() {
                 any = any.add(is_unlinked);
             }
@@ -136,7 +144,7 @@ pub(super) async fn totals(db: &Db, ours: &Ours<'_>) -> Result<DriftTotals, DbEr
     select
         .expr_as(n(col(listings::Column::SkuId).is_not_null()), "compared")
         .expr_as(n(stock_differs(ours)), "stock")
-        .expr_as(n(price_differs()), "price")
+        .expr_as(n(price_differs(ours)), "price")
         .expr_as(n(col(listings::Column::SkuId).is_null()), "unlinked");
     let found = Totals::find_by_statement(db.read().get_database_backend().build(&select))
         .one(db.read())
