@@ -156,3 +156,27 @@ pub async fn page_of_channel<C: ConnectionTrait>(
         .all(db)
         .await
 }
+
+/// Linked listings of the merchant that count their stock, after `after`: listing and channel, by listing.
+pub async fn linked_after<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    channel: Option<ChannelId>,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<(i64, i64)>, DbErr> {
+    let of_channel = channel.map(|id| listings::Column::ChannelId.eq(id.0));
+    listings::Entity::of_merchant(merchant.0)
+        .select_only()
+        .columns([listings::Column::Id, listings::Column::ChannelId])
+        .filter(Condition::all().add_option(of_channel))
+        .filter(listings::Column::SkuId.is_not_null())
+        .filter(listings::Column::Quantity.is_not_null())
+        .filter(listings::Column::State.ne("gone"))
+        .filter(listings::Column::Id.gt(after))
+        .order_by_asc(listings::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+}

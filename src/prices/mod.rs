@@ -15,5 +15,6 @@ pub use pushes::{
 };
 pub use rule::{PriceRule, RoundHow, Rounding, priced};
 pub use rules::{
-    PriceRuleError, PriceRules, PriceScope, list_price_rules, remove_price_rule, set_price_rule,
+    PriceRuleError, PriceRules, PriceScope, check as check_price_rule, list_price_rules,
+    remove_price_rule, set_price_rule,
 };

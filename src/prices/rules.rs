@@ -40,7 +40,9 @@ pub enum PriceRuleError {
     Db(#[from] DbErr),
 }
 
-fn check(scope: PriceScope, rule: &PriceRule) -> Result<(), PriceRuleError> {
+/// # Errors
+/// What about the rule makes no sense.
+pub fn check(scope: PriceScope, rule: &PriceRule) -> Result<(), PriceRuleError> {
     if *rule == PriceRule::default() {
         return Err(PriceRuleError::Empty);
     }

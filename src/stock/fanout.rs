@@ -1,6 +1,6 @@
 //! Telling every other channel that the quantity changed.
 
-use super::rules::Rules;
+use super::rules::{RuleScope, Rules};
 use crate::catalog;
 use crate::channels::{self, ChannelError};
 use crate::db::Tx;
@@ -15,6 +15,9 @@ use std::{
 
 /// How far our clock and a marketplace's may be apart when we ask whether a push came after a sale.
 const CLOCK_SKEW: Duration = Duration::from_secs(120);
+
+/// Listings that are enqueued together.
+const PAGE: u64 = 1_000;
 
 /// The sale that moved the stock.
 #[derive(Debug, Clone, Copy)]
@@ -151,6 +154,41 @@ pub async fn enqueue_listings(
     };
     let jobs: Vec<NewJob> = listings.iter().map(job).collect();
     queue::enqueue(tx, &jobs, now).await
+}
+
+/// Enqueues a push for every linked listing that a rule is about: of a SKU, with the bundles that hold it, of a channel,
+/// or of everything.
+pub async fn enqueue_scope(
+    tx: &Tx,
+    merchant: MerchantId,
+    scope: RuleScope,
+    source: Source,
+    now: Timestamp,
+) -> Result<u64, DbErr> {
+    if let Some(sku) = scope.sku {
+        return enqueue_pushes(tx, merchant, &[sku], None, source, now).await;
+    }
+    let (mut after, mut enqueued) = (0, 0);
+    let mut takes: HashMap<i64, bool> = HashMap::new();
+    loop {
+        let page = catalog::linked_after(tx, merchant, scope.channel, after, PAGE).await?;
+        let mut wanted = Vec::new();
+        for (listing, channel) in &page {
+            let takes_them = match takes.get(channel) {
+                Some(known) => *known,
+                None => takes_pushes(tx, ChannelId(*channel)).await?,
+            };
+            takes.insert(*channel, takes_them);
+            if takes_them {
+                wanted.push((ChannelId(*channel), ListingId(*listing)));
+            }
+        }
+        enqueued += enqueue_listings(tx, merchant, &wanted, source, now).await?;
+        match page.last() {
+            Some((last, _)) if page.len() as u64 == PAGE => after = *last,
+            _ => return Ok(enqueued),
+        }
+    }
 }
 
 async fn takes_pushes(tx: &Tx, channel: ChannelId) -> Result<bool, DbErr> {

@@ -33,7 +33,7 @@ pub use available::{Pushable, available, pushable, pushable_by};
 pub use choose::{Held, Part, Units, choose};
 pub use compares::{Compare, Drifted, compares, drifts, last_compared, record_compare};
 pub use deeds::{DeedError, adjust, reserve, transfer};
-pub use fanout::{SoldOn, enqueue_listings, enqueue_pushes};
+pub use fanout::{SoldOn, enqueue_listings, enqueue_pushes, enqueue_scope};
 pub use formula::{available_sql, pushable_sql};
 pub use history::{Moved, MovedFilter, history, moved_since};
 pub use hold::{Holding, LineChange, held_by_line, hold};
@@ -43,7 +43,9 @@ pub use ledger::{
 pub use oversold::{Oversell, oversells};
 pub use pushes::{PushFilter, PushResult, failed_since, pushes, record_push};
 pub use rule::{MOST_UNITS, Rule, quantity};
-pub use rules::{RuleError, RuleScope, Rules, list_rules, remove_rule, set_rule};
+pub use rules::{
+    RuleError, RuleScope, Rules, check as check_rule, list_rules, remove_rule, set_rule,
+};
 pub use soft::{
     SOFT_HOLD_LIFE, UnpaidOrder, expire_soft_holds, hold_softly, release_softly, softly_held,
 };
