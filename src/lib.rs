@@ -73,6 +73,9 @@ pub mod catalog;
 // The ledger and its levels, and telling other channels.
 pub mod stock;
 
+// What channels are told of prices: rules, history.
+pub mod prices;
+
 // Orders, documents, steps: what a change of an order means for the books.
 pub mod sales;
 

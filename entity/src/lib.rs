@@ -4,6 +4,7 @@
 //! (`tests/it/architecture.rs` keeps that). Times are microseconds since 1970 in UTC, money is whole minor units.
 
 pub mod alarms;
+pub mod bundle_parts;
 pub mod channels;
 pub mod completeness;
 pub mod completeness_orders;
@@ -26,6 +27,9 @@ pub mod order_lines;
 pub mod order_steps;
 pub mod orders;
 pub mod outlets;
+pub mod oversells;
+pub mod price_pushes;
+pub mod price_rules;
 pub mod quarantine;
 pub mod scan_changes;
 pub mod scan_pages;
@@ -34,7 +38,11 @@ pub mod schedule_fires;
 pub mod schedules;
 pub mod silences;
 pub mod skus;
+pub mod soft_holds;
+pub mod stock_compares;
+pub mod stock_drifts;
 pub mod stock_pushes;
+pub mod stock_rules;
 pub mod subscriptions;
 pub mod webhook_misses;
 pub mod webhook_secrets;

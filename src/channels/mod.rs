@@ -31,8 +31,8 @@ pub use secrets::{
 };
 pub use store::{
     NewChannel, StoredCredentials, connect, connection_of, credentials, is_current, list, load,
-    lock, of_platform, outlet_of, platforms_of, remove, replace_credentials, save_settings, unlock,
-    was_removed_since,
+    lock, of_platform, outlet_of, platforms_of, remove, replace_credentials, save_settings,
+    set_outlets, unlock, was_removed_since,
 };
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 
@@ -51,8 +51,12 @@ pub struct ChannelSettings {
     pub unpaid_orders: bool,
     /// Whether our stock is told to the channel. Default: yes.
     pub push_stock: bool,
-    /// Units that are kept back from the channel; 0 to 100,000. Default: 0.
+    /// Units that are kept back from the channel; 0 to 100,000. Default: 0, as the rules of stock say.
     pub buffer: i64,
+    /// Outlets that the channel sells from when its own has too little, in this order. Default: none.
+    pub further_outlets: Vec<OutletId>,
+    /// Whether our prices are told to the channel. Default: no.
+    pub push_prices: bool,
 }
 
 impl Default for ChannelSettings {
@@ -61,6 +65,8 @@ impl Default for ChannelSettings {
             unpaid_orders: false,
             push_stock: true,
             buffer: 0,
+            further_outlets: Vec::new(),
+            push_prices: false,
         }
     }
 }
@@ -79,6 +85,7 @@ impl ChannelSettings {
         match name {
             "unpaid_orders" => self.unpaid_orders = flag()?,
             "push_stock" => self.push_stock = flag()?,
+            "push_prices" => self.push_prices = flag()?,
             "buffer" => {
                 self.buffer = value
                     .parse()
@@ -88,7 +95,7 @@ impl ChannelSettings {
             }
             _ => {
                 return Err(format!(
-                    "no setting is called `{name}`; there are unpaid_orders, push_stock and buffer"
+                    "no setting is called `{name}`; there are unpaid_orders, push_stock, push_prices and buffer"
                 ));
             }
         }
@@ -150,6 +157,17 @@ impl Channel {
 
     pub fn is_active(&self) -> bool {
         self.state == ChannelState::Active
+    }
+
+    /// The outlets that it sells from, first first.
+    pub fn outlets(&self) -> Vec<OutletId> {
+        let mut outlets = vec![self.outlet];
+        for further in &self.settings.further_outlets {
+            if !outlets.contains(further) {
+                outlets.push(*further);
+            }
+        }
+        outlets
     }
 
     /// False for a shop that lives by its webhooks alone.

@@ -4,6 +4,7 @@
 //! that fails says in one line what failed, why, and what to do; `--json` makes every answer one JSON document.
 
 mod alarms;
+mod bundles;
 mod channel;
 mod completeness;
 mod context;
@@ -17,7 +18,9 @@ mod follow;
 mod guide;
 mod listings;
 mod orders;
+mod outlets;
 mod output;
+mod prices;
 mod sandbox;
 mod scan;
 mod scans;
@@ -100,6 +103,12 @@ enum Command {
     #[command(subcommand)]
     Stock(stock::StockCommand),
     #[command(subcommand)]
+    Outlets(outlets::OutletsCommand),
+    #[command(subcommand)]
+    Bundles(bundles::BundlesCommand),
+    #[command(subcommand)]
+    Prices(prices::PricesCommand),
+    #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
     #[command(subcommand)]
     Alarms(alarms::AlarmsCommand),
@@ -144,6 +153,9 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,
+        Command::Outlets(command) => outlets::run(&context()?, command).await,
+        Command::Bundles(command) => bundles::run(&context()?, command).await,
+        Command::Prices(command) => prices::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,

@@ -46,6 +46,12 @@ named!(
         DownloadOrders = "download_orders",
         /// Tell a channel how many units of a listing are available.
         PushStock = "push_stock",
+        /// Tell a channel what a listing costs.
+        PushPrice = "push_price",
+        /// Tell a channel again what moved lately and what it refused.
+        PushAgain = "push_again",
+        /// Read some listings back and compare them with what they were told.
+        CompareStock = "compare_stock",
         /// Renew a channel's access token.
         RefreshToken = "refresh_token",
         /// Fetch the webhooks that a marketplace gave up on.

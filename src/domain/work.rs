@@ -26,6 +26,15 @@ pub enum Work {
     PushStock {
         listing: ListingId,
     },
+    PushPrice {
+        price_of: ListingId,
+    },
+    PushAgain {
+        push_again: (),
+    },
+    CompareStock {
+        compare_stock: (),
+    },
     /// The marketplace's slug: what was missed is kept for our app, not for a shop.
     FetchMissed {
         missed: String,
@@ -93,6 +102,8 @@ impl Work {
     pub const CHECK_SUBSCRIPTIONS: Self = Self::CheckSubscriptions {
         check_subscriptions: (),
     };
+    pub const PUSH_AGAIN: Self = Self::PushAgain { push_again: () };
+    pub const COMPARE_STOCK: Self = Self::CompareStock { compare_stock: () };
     pub const CHECK_SILENCE: Self = Self::CheckSilence { check_silence: () };
 
     pub fn kind(&self) -> JobKind {
@@ -102,6 +113,9 @@ impl Work {
             Self::RunScan { .. } => JobKind::RunScan,
             Self::DownloadOrders { .. } => JobKind::DownloadOrders,
             Self::PushStock { .. } => JobKind::PushStock,
+            Self::PushPrice { .. } => JobKind::PushPrice,
+            Self::PushAgain { .. } => JobKind::PushAgain,
+            Self::CompareStock { .. } => JobKind::CompareStock,
             Self::FetchMissed { .. } => JobKind::FetchMissed,
             Self::RefreshToken { .. } => JobKind::RefreshToken,
             Self::CheckAuthorization { .. } => JobKind::CheckAuthorization,
@@ -131,10 +145,14 @@ impl Work {
                 Days::Lately => format!("{channel}:lately"),
                 Days::Day(day) => format!("{channel}:{day}"),
             },
-            Self::PushStock { listing } => listing.to_string(),
+            Self::PushStock { listing } | Self::PushPrice { price_of: listing } => {
+                listing.to_string()
+            }
             // One consumer per app, whichever of its channels asked.
             Self::FetchMissed { missed } => missed.clone(),
             Self::RefreshToken { .. }
+            | Self::PushAgain { .. }
+            | Self::CompareStock { .. }
             | Self::CheckAuthorization { .. }
             | Self::CheckSubscriptions { .. }
             | Self::CheckSilence { .. } => channel.to_string(),
@@ -146,10 +164,13 @@ impl Work {
             Self::RefreshToken { .. } | Self::CheckAuthorization { .. } => priority::TOKEN,
             Self::FetchOrder { .. } => priority::ORDER,
             Self::FetchMissed { .. } => priority::MISSED,
-            Self::PushStock { .. } => priority::PUSH,
+            Self::PushStock { .. } | Self::PushPrice { .. } => priority::PUSH,
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } | Self::CheckCompleteness { .. } => priority::DOWNLOAD,
-            Self::CheckSubscriptions { .. } | Self::CheckSilence { .. } => priority::UPKEEP,
+            Self::CheckSubscriptions { .. }
+            | Self::CheckSilence { .. }
+            | Self::PushAgain { .. }
+            | Self::CompareStock { .. } => priority::UPKEEP,
             Self::RunScan {
                 method: ScanMethod::Sync,
                 ..
@@ -171,6 +192,8 @@ impl Work {
     pub fn debounce(&self) -> Option<(Duration, Duration)> {
         match self {
             Self::RescanProduct { .. } => Some((Duration::from_secs(2), Duration::from_secs(20))),
+            // Whoever sets one price sets the next: one call tells them together.
+            Self::PushPrice { .. } => Some((Duration::from_secs(5), Duration::from_secs(60))),
             _ => None,
         }
     }
@@ -229,6 +252,11 @@ mod tests {
             Work::CHECK_AUTHORIZATION,
             Work::CHECK_SUBSCRIPTIONS,
             Work::CHECK_SILENCE,
+            Work::PushPrice {
+                price_of: ListingId(7),
+            },
+            Work::PUSH_AGAIN,
+            Work::COMPARE_STOCK,
             Work::DownloadOrders {
                 orders: Download::Placed(window),
             },

@@ -2,9 +2,10 @@
 //!
 //! Stable: names instead of our ids, no times, everything sorted. Two runs that did the same print the same.
 
+use crate::accounts;
 use crate::catalog;
 use crate::channels::{self, Channel, ChannelError};
-use crate::domain::{ListingId, MerchantId, OrderId, SkuId};
+use crate::domain::{ListingId, MerchantId, OrderId, OutletId, SkuId};
 use crate::inbox;
 use crate::queue::{JobFilter, Queue};
 use crate::sales::{self, OrderFull};
@@ -124,13 +125,25 @@ async fn print_stock(
 ) -> Result<(), ChannelError> {
     line(text, "stock");
     let code = |sku: SkuId| codes.get(&sku.0).map_or("?", String::as_str).to_owned();
+    let outlets: HashMap<OutletId, String> = accounts::outlets(queue.db(), merchant)
+        .await?
+        .into_iter()
+        .skip(1)
+        .map(|outlet| (OutletId(outlet.id), format!(" at {}", outlet.name)))
+        .collect();
+    let of_outlet = |outlet: OutletId| outlets.get(&outlet).map_or("", String::as_str);
     let mut levels: Vec<String> = stock::levels(queue.db().read(), merchant)
         .await?
         .iter()
         .map(|level| {
+            let reserved = match level.reserved {
+                0 => String::new(),
+                units => format!(" reserved {units}"),
+            };
             format!(
-                "  {} on hand {} allocated {} available {}",
+                "  {}{} on hand {} allocated {}{reserved} available {}",
                 code(level.sku),
+                of_outlet(level.outlet),
                 level.on_hand,
                 level.allocated,
                 level.available
@@ -140,6 +153,18 @@ async fn print_stock(
     levels.sort();
     for level in levels {
         line(text, &level);
+    }
+    let oversells = stock::oversells(queue.db().read(), merchant, false, MOST).await?;
+    let mut missing: Vec<String> = oversells
+        .iter()
+        .map(|one| {
+            let (sku, outlet) = (code(one.sku), of_outlet(one.outlet));
+            format!("  OVERSOLD: {sku}{outlet} by {}", one.units)
+        })
+        .collect();
+    missing.sort();
+    for oversell in missing {
+        line(text, &oversell);
     }
     for (sku, _) in stock::sums_differ(queue.db(), merchant).await? {
         line(

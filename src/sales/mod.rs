@@ -9,6 +9,7 @@ mod plan;
 mod queries;
 mod record;
 mod steps;
+mod unpaid;
 mod waiting;
 
 pub use compare::{

@@ -3,6 +3,7 @@
 use super::{
     Booked, Plan, Step, lines, plan,
     queries::{document_name, fulfilment_name, standing_of},
+    unpaid,
 };
 use crate::channels::{self, Channel, ChannelError};
 use crate::db::Tx;
@@ -90,18 +91,24 @@ pub async fn record_order(
     });
     let plan = plan::plan(before.as_ref(), order, channel.settings.unpaid_orders);
     if held.is_none() && plan.standing.document == Document::None {
+        unpaid::hold(tx, connection, &channel, order, now).await?;
         return Ok(Recorded::NothingToBook);
     }
     let is_new = held.is_none();
     let row = write_order(tx, recording, &channel, order, &plan, held, hash, now).await?;
     let id = OrderId(row.id);
-    let movements = lines::write_lines(tx, &row, order, &plan, held_lines).await?;
-    let moved = stock::append(tx, connection.merchant, &movements, now).await?;
+    let changes = lines::write_lines(tx, &row, order, &plan, held_lines).await?;
+    let holding = stock::hold(tx, &channel, id, &changes).await?;
+    let mut moved = stock::append(tx, connection.merchant, &holding.movements, now).await?;
+    if is_new {
+        moved.extend(unpaid::release(tx, connection, order).await?);
+    }
     write_steps(tx, &row, order, &plan, recording.source, now).await?;
     let sold = SoldOn {
         channel: connection.id,
         reduces_own_stock: connection.marketplace.limits().reduces_own_stock,
         placed_at: order.placed_at,
+        alone: &holding.alone,
     };
     stock::enqueue_pushes(
         tx,

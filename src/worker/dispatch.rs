@@ -13,6 +13,9 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
     match &first.work {
         Work::FetchOrder { .. } => sync.fetch_orders(channel, jobs).await,
         Work::PushStock { .. } => sync.push_stock(channel, jobs).await,
+        Work::PushAgain { .. } => one(sync, sync.push_again(channel).await),
+        Work::CompareStock { .. } => one(sync, sync.compare_stock(channel).await),
+        Work::PushPrice { .. } => sync.push_prices(channel, jobs).await,
         Work::RescanProduct { product } if first.source == Source::Manual => {
             let request = ScanRequest {
                 channel,

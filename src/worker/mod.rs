@@ -265,7 +265,11 @@ fn grouped(claimed: Vec<Claimed>) -> Vec<Group> {
     let mut open: BTreeMap<(JobKind, ChannelId), usize> = BTreeMap::new();
     for job in claimed {
         let kind = job.work.kind();
-        if !matches!(kind, JobKind::FetchOrder | JobKind::PushStock) {
+        let is_served_together = matches!(
+            kind,
+            JobKind::FetchOrder | JobKind::PushStock | JobKind::PushPrice
+        );
+        if !is_served_together {
             groups.push(vec![job]);
             continue;
         }

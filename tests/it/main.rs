@@ -17,5 +17,6 @@ mod scenarios;
 mod schedule;
 mod secrets;
 mod shopify;
+mod stock;
 mod support;
 mod views;

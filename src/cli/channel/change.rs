@@ -14,7 +14,8 @@ use clap::Args;
 Settings:
   unpaid_orders  yes or no: whether an order that is not paid yet makes a sales order
   push_stock     yes or no: whether our stock is told to the channel
-  buffer         units that are kept back from the channel, 0 to 100000
+  push_prices    yes or no: whether our prices are told to the channel
+  buffer         units that are kept back from the channel, 0 to 100000; 0: as `marketsink stock rules` say
 
 Examples:
   marketsink channel settings 1
@@ -54,6 +55,10 @@ pub(super) async fn settings(context: &Context, args: SettingsArgs) -> anyhow::R
         say(format!(
             "push_stock     {}",
             yes_no(channel.settings.push_stock)
+        ));
+        say(format!(
+            "push_prices    {}",
+            yes_no(channel.settings.push_prices)
         ));
         say(format!("buffer         {}", channel.settings.buffer));
     }

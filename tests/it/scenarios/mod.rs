@@ -23,6 +23,7 @@ mod scans;
 mod shopify;
 mod silence;
 mod skus;
+mod stock;
 mod tokens;
 mod upkeep;
 mod weather;
