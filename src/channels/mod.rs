@@ -36,7 +36,7 @@ pub use store::{
 };
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 
-use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
+use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, ReturnPolicy, Timestamp};
 use crate::marketplaces::{self, Marketplace, ShopAddress};
 use entity::channels;
 use sea_orm::DbErr;
@@ -57,6 +57,10 @@ pub struct ChannelSettings {
     pub further_outlets: Vec<OutletId>,
     /// Whether our prices are told to the channel. Default: no.
     pub push_prices: bool,
+    /// What becomes of returned goods, per reason. Default: what the marketplace says is back goes on the shelf, and it
+    /// is asked where the rest is.
+    #[serde(skip_serializing_if = "ReturnPolicy::is_default")]
+    pub returns: ReturnPolicy,
 }
 
 impl Default for ChannelSettings {
@@ -67,6 +71,7 @@ impl Default for ChannelSettings {
             buffer: 0,
             further_outlets: Vec::new(),
             push_prices: false,
+            returns: ReturnPolicy::default(),
         }
     }
 }
@@ -93,9 +98,10 @@ impl ChannelSettings {
                     .filter(|units| (0..=100_000).contains(units))
                     .ok_or_else(|| format!("buffer is 0 to 100000 units, not `{value}`"))?;
             }
+            "returns" => self.returns = value.parse()?,
             _ => {
                 return Err(format!(
-                    "no setting is called `{name}`; there are unpaid_orders, push_stock, push_prices and buffer"
+                    "no setting is called `{name}`; there are unpaid_orders, push_stock, push_prices, buffer and returns"
                 ));
             }
         }

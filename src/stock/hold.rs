@@ -1,7 +1,7 @@
 //! Holding the units of order lines at the outlets of their channel: reads what is needed, and lets `choose` decide.
 
 use super::{
-    Movement,
+    Movement, MovementKind,
     choose::{self, Free, Held, Part, Units},
 };
 use crate::catalog;
@@ -23,8 +23,20 @@ pub struct LineChange {
     pub sku: SkuId,
     pub before: Units,
     pub after: Units,
+    /// Units that came back and are not sold: both `before` and `after` count them as shipped.
+    pub aside: Option<Aside>,
     /// Unique for this change; each of its movements adds its SKU and outlet.
     pub reference: String,
+    /// Why, for whoever reads the ledger.
+    pub note: Option<String>,
+}
+
+/// Units that are kept where no channel sells from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aside {
+    pub outlet: OutletId,
+    /// More than before; negative when some are there no longer.
+    pub units: i64,
 }
 
 /// The movements of an order, and which SKUs it sold.
@@ -76,13 +88,32 @@ pub async fn hold(
                 "{}:{}:{}:{}",
                 change.reference, one.sku, one.outlet, one.kind
             ),
-            note: None,
+            note: change.note.clone(),
         }));
+        movements.extend(set_aside(order, change, &parts[&change.sku]));
     }
     Ok(Holding {
         movements,
         alone: alone(&skus, &parts),
     })
+}
+
+fn set_aside(order: OrderId, change: &LineChange, parts: &[Part]) -> Vec<Movement> {
+    let Some(aside) = change.aside else {
+        return Vec::new();
+    };
+    let movement = |part: &Part| Movement {
+        sku: part.sku,
+        outlet: aside.outlet,
+        kind: MovementKind::Return,
+        on_hand_delta: aside.units * part.units,
+        allocated_delta: 0,
+        order: Some(order),
+        order_line: Some(change.line),
+        reference: format!("{}:{}:{}:aside", change.reference, part.sku, aside.outlet),
+        note: change.note.clone(),
+    };
+    parts.iter().map(movement).collect()
 }
 
 /// What one unit of each SKU takes: of a bundle its components, of others one of themselves. One query.

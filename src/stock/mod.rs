@@ -36,7 +36,7 @@ pub use deeds::{DeedError, adjust, reserve, transfer};
 pub use fanout::{SoldOn, enqueue_listings, enqueue_pushes, enqueue_scope};
 pub use formula::{available_sql, pushable_sql};
 pub use history::{Moved, MovedFilter, history, moved_since};
-pub use hold::{Holding, LineChange, held_by_line, hold};
+pub use hold::{Aside, Holding, LineChange, held_by_line, hold};
 pub use ledger::{
     LevelView, Movement, MovementKind, append, levels, movements_of, set_on_hand, sums_differ,
 };
