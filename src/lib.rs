@@ -67,6 +67,9 @@ pub mod accounts;
 // Connected shops: settings, sealed credentials, webhook secrets.
 pub mod channels;
 
+// What happened in the books, written with it, for other programs; and who is told.
+pub mod outbox;
+
 // SKUs and listings: what differs between stored and fetched, and applying it.
 pub mod catalog;
 
@@ -84,6 +87,9 @@ pub mod schedule;
 
 // The only caller of marketplace clients: orders, scans, downloads, pushes, tokens.
 pub mod sync;
+
+// Telling other programs what happened in the books: signed webhooks, and tills with an API of their own.
+pub mod sinks;
 
 // Questions that only read.
 pub mod reports;

@@ -9,6 +9,7 @@ mod plan;
 mod queries;
 mod record;
 mod steps;
+mod told;
 mod waiting;
 
 pub use compare::{
@@ -22,6 +23,7 @@ pub use queries::{
 };
 pub use record::{Recorded, Recording, mark_attention, record_order};
 pub use steps::Step;
+pub use told::{sale, subject};
 pub use waiting::{
     WaitingUnits, orders_waiting_for_codes, orders_waiting_for_products, waiting_units,
 };

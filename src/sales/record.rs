@@ -3,6 +3,7 @@
 use super::{
     Booked, Plan, Step, lines, plan,
     queries::{document_name, fulfilment_name, standing_of},
+    told,
 };
 use crate::channels::{self, Channel, ChannelError};
 use crate::db::Tx;
@@ -45,7 +46,7 @@ pub enum Recorded {
 /// 1. Lock the booked order, and leave if it is newer or the same.
 /// 2. Decide the steps and what each line shall hold (`plan`, pure).
 /// 3. Write the order, its lines, the stock movements and the steps, each at most once.
-/// 4. Enqueue a push for every other listing of each SKU that moved.
+/// 4. Tell whoever listens, and enqueue a push for every other listing of each SKU that moved.
 ///
 /// # Errors
 /// When the database fails; nothing is written then.
@@ -93,11 +94,22 @@ pub async fn record_order(
         return Ok(Recorded::NothingToBook);
     }
     let is_new = held.is_none();
+    let is_news = held.as_ref().is_none_or(|row| row.content_hash != hash);
     let row = write_order(tx, recording, &channel, order, &plan, held, hash, now).await?;
     let id = OrderId(row.id);
     let movements = lines::write_lines(tx, &row, order, &plan, held_lines).await?;
-    let moved = stock::append(tx, connection.merchant, &movements, now).await?;
+    let moved = stock::append_untold(tx, connection.merchant, &movements, now).await?;
     write_steps(tx, &row, order, &plan, recording.source, now).await?;
+    let did = told::Did {
+        channel: &channel,
+        order: &row,
+        plan: &plan,
+        is_new,
+        is_news,
+        movements: &movements,
+        moved: &moved,
+    };
+    told::tell(tx, &did, now).await?;
     let sold = SoldOn {
         channel: connection.id,
         reduces_own_stock: connection.marketplace.limits().reduces_own_stock,

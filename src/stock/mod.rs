@@ -12,9 +12,12 @@
 mod fanout;
 mod ledger;
 mod pushes;
+mod told;
 
 pub use fanout::{SoldOn, enqueue_pushes};
 pub use ledger::{
-    LevelView, Movement, MovementKind, append, levels, movements_of, set_on_hand, sums_differ,
+    LevelView, Movement, MovementKind, append, append_untold, levels, movements_of, set_on_hand,
+    sums_differ,
 };
 pub use pushes::{PushResult, pushable, recent_pushes, record_push};
+pub use told::changes;

@@ -1,0 +1,123 @@
+//! What is told of an order: the whole of it as the books hold it, so that who hears only the last happening knows
+//! all. Nothing of the buyer.
+
+use super::{Plan, Step};
+use crate::catalog;
+use crate::channels::Channel;
+use crate::db::Tx;
+use crate::domain::{MerchantId, OrderId, SkuId, Timestamp};
+use crate::outbox::{self, Happening, HappeningKind};
+use crate::stock::{self, Movement};
+use entity::{order_lines, orders, outlets};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// What recording an order did, to be told.
+pub(super) struct Did<'a> {
+    pub channel: &'a Channel,
+    pub order: &'a orders::Model,
+    pub plan: &'a Plan,
+    pub is_new: bool,
+    /// What was read differs from what was read before.
+    pub is_news: bool,
+    pub movements: &'a [Movement],
+    pub moved: &'a [SkuId],
+}
+
+/// Tells the sale and the stock that it moved. One read where nobody listens.
+pub(super) async fn tell(tx: &Tx, did: &Did<'_>, now: Timestamp) -> Result<(), DbErr> {
+    let merchant = MerchantId(did.order.merchant_id);
+    let Some(audience) = outbox::audience(tx, merchant).await? else {
+        return Ok(());
+    };
+    let mut happenings = stock::changes(tx, merchant, did.movements, did.moved).await?;
+    if let Some(kind) = kind_of(did) {
+        let mut payload = sale(tx, merchant, did.order, did.channel).await?;
+        payload["steps"] = json!(did.plan.steps);
+        happenings.push(Happening {
+            kind,
+            subject: subject(OrderId(did.order.id)),
+            payload,
+        });
+    }
+    audience.tell(tx, &happenings, now).await
+}
+
+/// What an order is called in the log.
+pub fn subject(order: OrderId) -> String {
+    format!("order:{order}")
+}
+
+fn kind_of(did: &Did<'_>) -> Option<HappeningKind> {
+    let steps = &did.plan.steps;
+    if did.is_new {
+        return Some(HappeningKind::SaleRecorded);
+    }
+    if steps.contains(&Step::VoidInvoice) {
+        return Some(HappeningKind::InvoiceVoided);
+    }
+    let is_change = did.is_news || !steps.is_empty() || !did.moved.is_empty();
+    is_change.then_some(HappeningKind::SaleChanged)
+}
+
+/// An order as other programs are told of it. Three reads.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn sale<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    order: &orders::Model,
+    channel: &Channel,
+) -> Result<Value, DbErr> {
+    let lines = order_lines::Entity::of_merchant(merchant.0)
+        .filter(order_lines::Column::OrderId.eq(order.id))
+        .order_by_asc(order_lines::Column::Id)
+        .all(db)
+        .await?;
+    let skus: Vec<SkuId> = lines
+        .iter()
+        .filter_map(|line| line.sku_id.map(SkuId))
+        .collect();
+    let codes = if skus.is_empty() {
+        HashMap::new()
+    } else {
+        catalog::sku_codes(db, merchant, &skus).await?
+    };
+    let outlet = outlets::Entity::find_by_id(order.outlet_id).one(db).await?;
+    let lines: Vec<Value> = lines.iter().map(|line| told_line(line, &codes)).collect();
+    Ok(json!({"order": {
+        "id": order.id,
+        "number": order.number,
+        "remote_id": order.remote_id,
+        "channel": {"id": channel.id, "name": channel.name, "platform": channel.platform},
+        "outlet": outlet.map(|outlet| outlet.name),
+        "document": order.document,
+        "payment": if order.paid { "paid" } else { "unpaid" },
+        "fulfilment": order.fulfilment,
+        "invoice_number": order.invoice_number,
+        "reference_number": order.tracking_number,
+        "remote_status": order.remote_status,
+        "currency": order.currency,
+        "total_minor": order.total_minor,
+        "placed_at": Timestamp::from_micros(order.placed_at).to_string(),
+        "attention": order.attention,
+        "lines": lines,
+    }}))
+}
+
+fn told_line(line: &order_lines::Model, codes: &HashMap<SkuId, String>) -> Value {
+    let sku = line.sku_id.and_then(|sku| codes.get(&SkuId(sku)));
+    json!({
+        "id": line.remote_id,
+        "sku": sku,
+        "seller_sku": line.seller_sku,
+        "title": line.title,
+        "quantity": line.quantity,
+        "cancelled": line.cancelled,
+        "allocated": line.allocated,
+        "shipped": line.shipped,
+        "total_minor": line.total_minor,
+    })
+}
