@@ -12,6 +12,7 @@ mod deliveries;
 mod demo;
 mod doctor;
 mod drift;
+mod endpoints;
 mod finding;
 mod follow;
 mod guide;
@@ -100,6 +101,8 @@ enum Command {
     #[command(subcommand)]
     Stock(stock::StockCommand),
     #[command(subcommand)]
+    Endpoints(endpoints::EndpointsCommand),
+    #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
     #[command(subcommand)]
     Alarms(alarms::AlarmsCommand),
@@ -144,6 +147,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,
+        Command::Endpoints(command) => endpoints::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,
