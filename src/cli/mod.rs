@@ -8,6 +8,7 @@ mod channel;
 mod completeness;
 mod context;
 mod csv;
+mod dealpos;
 mod deliveries;
 mod demo;
 mod doctor;
@@ -102,6 +103,8 @@ enum Command {
     Stock(stock::StockCommand),
     #[command(subcommand)]
     Endpoints(endpoints::EndpointsCommand),
+    #[command(subcommand, name = "dealpos")]
+    DealPos(dealpos::DealPosCommand),
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
     #[command(subcommand)]
@@ -148,6 +151,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,
         Command::Endpoints(command) => endpoints::run(&context()?, command).await,
+        Command::DealPos(command) => dealpos::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,

@@ -18,8 +18,8 @@ pub mod work;
 pub use day::Day;
 pub use event::{Event, EventKind};
 pub use ids::{
-    ChannelId, DeliveryId, EndpointId, EventId, HappeningId, JobId, ListingId, MerchantId, OrderId,
-    OutletId, RemoteId, ScanId, SkuId,
+    ChannelId, ConflictId, DeliveryId, EndpointId, EventId, HappeningId, JobId, ListingId,
+    MerchantId, OrderId, OutletId, RemoteId, ReturnId, ScanId, SkuId,
 };
 pub use job::{JobKind, Source};
 pub use money::{Currency, Money, MoneyError};

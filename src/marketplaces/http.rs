@@ -70,6 +70,11 @@ impl Request {
         Self::json(Method::POST, url, body)
     }
 
+    /// A PUT of JSON.
+    pub fn put_json(url: Url, body: impl Into<Bytes>) -> Self {
+        Self::json(Method::PUT, url, body)
+    }
+
     /// A POST of pairs, percent-encoded as a browser does.
     pub fn form(url: Url, pairs: &[(&str, String)]) -> Self {
         let mut form = url::form_urlencoded::Serializer::new(String::new());

@@ -1,9 +1,10 @@
 //! Orders in the merchant's books: documents, payments, deliveries, and the stock they hold.
 //!
-//! Owns the tables `orders`, `order_lines` and `order_steps`. `plan` decides, `record` writes: one
+//! Owns the tables `orders`, `order_lines`, `order_steps`, `returns`, `return_lines` and `conflicts`. `plan` decides, `record` writes: one
 //! transaction per order, the same result whatever was heard, how often, in which order.
 
 mod compare;
+mod conflicts;
 mod lines;
 mod plan;
 mod queries;
@@ -16,6 +17,7 @@ pub use compare::{
     BookedOrder, Difference, Told, Unlike, booked_orders, booked_within, differences,
     nothing_to_book,
 };
+pub use conflicts::{Choice, Conflict, ConflictKind, close_gone, raise};
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
     KnownOrder, OrderFull, counts_by_channel, find_orders, ids_of_numbers, known_orders,

@@ -253,9 +253,14 @@ async fn write_steps(
             detail: Set(detail),
             source: Set(source.as_str().to_owned()),
             done_at: Set(now.micros()),
+            subject: Set(String::new()),
             ..Default::default()
         };
-        let unique = [order_steps::Column::OrderId, order_steps::Column::Step];
+        let unique = [
+            order_steps::Column::OrderId,
+            order_steps::Column::Step,
+            order_steps::Column::Subject,
+        ];
         order_steps::Entity::insert(step)
             .on_conflict(OnConflict::columns(unique).do_nothing().to_owned())
             .exec_without_returning(tx)

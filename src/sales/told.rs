@@ -5,10 +5,10 @@ use super::{Plan, Step};
 use crate::catalog;
 use crate::channels::Channel;
 use crate::db::Tx;
-use crate::domain::{MerchantId, OrderId, SkuId, Timestamp};
+use crate::domain::{ConflictId, MerchantId, OrderId, SkuId, Timestamp};
 use crate::outbox::{self, Happening, HappeningKind};
 use crate::stock::{self, Movement};
-use entity::{order_lines, orders, outlets};
+use entity::{conflicts, order_lines, orders, outlets};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -42,6 +42,40 @@ pub(super) async fn tell(tx: &Tx, did: &Did<'_>, now: Timestamp) -> Result<(), D
         });
     }
     audience.tell(tx, &happenings, now).await
+}
+
+/// Tells that a conflict was raised, or has ended, as it stands now. Two reads where nobody listens: conflicts are rare.
+pub(super) async fn conflict(tx: &Tx, id: ConflictId, now: Timestamp) -> Result<(), DbErr> {
+    let Some(row) = conflicts::Entity::find_by_id(id.0).one(tx).await? else {
+        return Ok(());
+    };
+    let merchant = MerchantId(row.merchant_id);
+    let Some(audience) = outbox::audience(tx, merchant).await? else {
+        return Ok(());
+    };
+    let kind = if row.state == "open" {
+        HappeningKind::ConflictRaised
+    } else {
+        HappeningKind::ConflictResolved
+    };
+    let facts: Value = serde_json::from_str(&row.facts).unwrap_or_default();
+    let payload = json!({"conflict": {
+        "id": row.id,
+        "kind": row.kind,
+        "about": row.subject,
+        "order": row.order_id,
+        "detail": row.detail,
+        "facts": facts,
+        "state": row.state,
+        "choice": row.choice,
+        "raised_at": Timestamp::from_micros(row.raised_at).to_string(),
+    }});
+    let happening = Happening {
+        kind,
+        subject: format!("conflict:{id}"),
+        payload,
+    };
+    audience.tell(tx, &[happening], now).await
 }
 
 /// What an order is called in the log.

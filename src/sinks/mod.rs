@@ -10,6 +10,7 @@
 //! 3. Three days without a success, or 410 Gone, disable the endpoint, and say so; what happens meanwhile is in the
 //!    log, and is told when a person resumes it.
 
+pub mod dealpos;
 mod webhook;
 
 use crate::channels::{self, EndpointSecretError, Sealer};
@@ -20,7 +21,11 @@ use crate::marketplaces::{MarketplaceError, http, http::Http};
 use crate::outbox::{self, Due, Endpoint, EndpointState, Protocol, Told};
 use crate::queue::{Outcome, Queue};
 use sea_orm::DbErr;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 use thiserror::Error;
 use url::Url;
 
@@ -44,6 +49,8 @@ pub enum SinkError {
     NotEncrypted(String),
     #[error("{0}")]
     Refused(MarketplaceError),
+    #[error("what is to be told cannot be read: {0}")]
+    Unread(String),
     #[error(transparent)]
     Secret(#[from] EndpointSecretError),
     #[error(transparent)]
@@ -72,6 +79,7 @@ struct Shared {
     clock: Clock,
     http: Http,
     options: SinksOptions,
+    tokens: dealpos::Tokens,
 }
 
 impl fmt::Debug for Sinks {
@@ -89,6 +97,7 @@ impl Sinks {
                 clock,
                 http: Http::new(options.allow_private_hosts, options.timeout),
                 options,
+                tokens: dealpos::Tokens::default(),
             }),
         }
     }
@@ -166,7 +175,7 @@ impl Sinks {
     async fn tell_one(&self, endpoint: &Endpoint, due: &Due) -> Result<Told, SinkError> {
         let told = match endpoint.protocol {
             Protocol::Webhook => self.send_webhook(endpoint, due).await?,
-            Protocol::DealPos => unreachable!("no endpoint of DealPOS can be added"),
+            Protocol::DealPos => self.tell_dealpos(endpoint, due).await?,
         };
         let now = self.now();
         let tx = self.db().write_tx().await?;
@@ -181,6 +190,16 @@ impl Sinks {
         }
         tx.commit().await?;
         Ok(told)
+    }
+
+    /// The token in use at an endpoint; forgotten with the process.
+    fn token_of(&self, endpoint: EndpointId) -> dealpos::Token {
+        let mut tokens = self
+            .shared
+            .tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        tokens.entry(endpoint.0).or_default().clone()
     }
 
     /// The secrets that hold now as text, the current one first.
