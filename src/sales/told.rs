@@ -8,7 +8,7 @@ use crate::db::Tx;
 use crate::domain::{ConflictId, MerchantId, OrderId, SkuId, Timestamp};
 use crate::outbox::{self, Happening, HappeningKind};
 use crate::stock::{self, Movement};
-use entity::{conflicts, order_lines, orders, outlets};
+use entity::{conflicts, order_lines, orders, outlets, return_lines, returns};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -41,7 +41,65 @@ pub(super) async fn tell(tx: &Tx, did: &Did<'_>, now: Timestamp) -> Result<(), D
             payload,
         });
     }
+    happenings.extend(returns(tx, did.order, now).await?);
     audience.tell(tx, &happenings, now).await
+}
+
+/// The returns of an order that this transaction has written: they were recorded now. Two reads.
+async fn returns(tx: &Tx, order: &orders::Model, now: Timestamp) -> Result<Vec<Happening>, DbErr> {
+    let written = returns::Entity::of_merchant(order.merchant_id)
+        .filter(returns::Column::OrderId.eq(order.id))
+        .filter(returns::Column::RecordedAt.eq(now.micros()))
+        .order_by_asc(returns::Column::Id)
+        .all(tx)
+        .await?;
+    if written.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lines = return_lines::Entity::of_merchant(order.merchant_id)
+        .filter(return_lines::Column::ReturnId.is_in(written.iter().map(|row| row.id)))
+        .order_by_asc(return_lines::Column::Id)
+        .all(tx)
+        .await?;
+    let told = |row: &returns::Model| Happening {
+        kind: HappeningKind::ReturnRecorded,
+        subject: format!("return:{}", row.id),
+        payload: returned(order, row, &lines),
+    };
+    Ok(written.iter().map(told).collect())
+}
+
+fn returned(order: &orders::Model, row: &returns::Model, lines: &[return_lines::Model]) -> Value {
+    let lines = lines.iter().filter(|line| line.return_id == row.id);
+    let lines: Vec<Value> = lines
+        .map(|line| {
+            json!({
+                "line": line.line,
+                "quantity": line.quantity,
+                "goods": line.goods,
+                "credited_minor": line.credited_minor,
+                "restocked": line.restocked,
+                "quarantined": line.quarantined,
+                "written_off": line.written_off,
+                "undecided": line.undecided,
+            })
+        })
+        .collect();
+    json!({"return": {
+        "id": row.id,
+        "remote_id": row.remote_id,
+        "order": order.id,
+        "order_number": order.number,
+        "invoice_number": order.invoice_number,
+        "state": row.state,
+        "remote_status": row.remote_status,
+        "reason": row.reason,
+        "is_deleted": row.deleted_at.is_some(),
+        "currency": order.currency,
+        "refund_minor": row.refund_minor,
+        "credited_minor": row.credited_minor,
+        "lines": lines,
+    }})
 }
 
 /// Tells that a conflict was raised, or has ended, as it stands now. Two reads where nobody listens: conflicts are rare.
@@ -135,6 +193,7 @@ pub async fn sale<C: ConnectionTrait>(
         "remote_status": order.remote_status,
         "currency": order.currency,
         "total_minor": order.total_minor,
+        "refunded_minor": order.refunded_minor,
         "placed_at": Timestamp::from_micros(order.placed_at).to_string(),
         "attention": order.attention,
         "lines": lines,
@@ -153,5 +212,6 @@ fn told_line(line: &order_lines::Model, codes: &HashMap<SkuId, String>) -> Value
         "allocated": line.allocated,
         "shipped": line.shipped,
         "total_minor": line.total_minor,
+        "refunded_minor": line.refunded_minor,
     })
 }

@@ -94,6 +94,14 @@ impl DealPosSimulator {
         }
     }
 
+    /// And takes them back.
+    pub fn take_back_at_the_till(&self, outlet: &str, number: &str) {
+        let key = (outlet.to_owned(), number.to_owned());
+        if let Some(invoice) = self.state().invoices.get_mut(&key) {
+            invoice.fulfilment = "Unsent";
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
