@@ -163,10 +163,11 @@ impl Sinks {
             for one in &due {
                 n_sent += 1;
                 let told = self.tell_one(&endpoint, one).await?;
-                if matches!(told, Told::Failed { .. }) {
-                    break;
+                match told {
+                    Told::Failed { .. } => break,
+                    Told::Delivered { .. } => endpoint.failures = 0,
+                    Told::Refused { .. } => {}
                 }
-                endpoint.failures = 0;
             }
         }
     }
