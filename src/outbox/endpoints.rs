@@ -230,18 +230,34 @@ pub async fn resume(tx: &Tx, endpoint: &Endpoint, now: Timestamp) -> Result<u64,
         .filter(endpoints::Column::Id.eq(endpoint.id.0))
         .exec(tx)
         .await?;
-    endpoint_deliveries::Entity::update_many()
-        .col_expr(
-            endpoint_deliveries::Column::NextAt,
-            Expr::value(now.micros()),
-        )
-        .filter(endpoint_deliveries::Column::EndpointId.eq(endpoint.id.0))
-        .filter(Expr::cust("state = 'waiting'"))
-        .exec(tx)
-        .await?;
+    hurry(tx, endpoint, now).await?;
     set_state(tx, endpoint.id, EndpointState::Active, None, now).await?;
     queue::enqueue(tx, &[job(endpoint.merchant, endpoint.id, None)], now).await?;
     Ok(missed)
+}
+
+/// What waits may be tried at once, and what was given up since nothing was taken waits again: that it was not taken
+/// says nothing about the message.
+async fn hurry(tx: &Tx, endpoint: &Endpoint, now: Timestamp) -> Result<(), DbErr> {
+    use endpoint_deliveries::Column;
+    let again = |only: Condition| {
+        endpoint_deliveries::Entity::update_many()
+            .col_expr(Column::State, Expr::value("waiting"))
+            .col_expr(Column::Attempts, Expr::value(0_i64))
+            .col_expr(Column::NextAt, Expr::value(now.micros()))
+            .col_expr(Column::FinishedAt, Expr::value(None::<i64>))
+            .filter(Column::EndpointId.eq(endpoint.id.0))
+            .filter(only)
+            .exec(tx)
+    };
+    again(Condition::all().add(Column::State.eq("waiting"))).await?;
+    if let Some(since) = endpoint.failing_since {
+        let given_up = Condition::all()
+            .add(Column::State.eq("failed"))
+            .add(Column::FinishedAt.gte(since.micros()));
+        again(given_up).await?;
+    }
+    Ok(())
 }
 
 /// Makes deliveries of what happened while the endpoint was disabled.

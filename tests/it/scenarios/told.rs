@@ -219,7 +219,7 @@ async fn three_days_without_a_success_disable_an_endpoint_that_then_catches_up(u
     receiver.answer_next(&[503; 200]);
 
     world.order(&world.first, Paid, &[("MUG", 1)]);
-    for _ in 0..76 {
+    for _ in 0..90 {
         world.work().await;
         world.clock.advance(HOUR);
     }
