@@ -25,8 +25,6 @@ pub struct Model {
     pub state: String,
     #[sea_orm(column_type = "Text", nullable)]
     pub state_reason: Option<String>,
-    /// What happened up to here was handed out when it was disabled.
-    pub disabled_after: Option<i64>,
     /// Failures since the last success.
     pub failures: i64,
     pub failing_since: Option<i64>,

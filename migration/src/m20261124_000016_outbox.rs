@@ -35,7 +35,6 @@ fn tables() -> Vec<Table> {
                 text("settings"),
                 text("state"),
                 text("state_reason").null(),
-                int("disabled_after").null(),
                 int("failures"),
                 int("failing_since").null(),
                 int("rest_until").null(),

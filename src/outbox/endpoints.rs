@@ -2,13 +2,12 @@
 
 use super::{
     HappeningKind, Protocol,
-    deliveries::{Replay, replay},
     tell::{MOST_ENDPOINTS, job},
 };
 use crate::db::Tx;
-use crate::domain::{EndpointId, HappeningId, MerchantId, Timestamp};
+use crate::domain::{EndpointId, MerchantId, Timestamp};
 use crate::queue;
-use entity::{endpoint_deliveries, endpoints, happenings};
+use entity::{endpoint_deliveries, endpoints};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr,
     EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
@@ -22,7 +21,7 @@ pub enum EndpointState {
     Active,
     /// A person wants it to wait; what happens is kept for it.
     Paused,
-    /// It failed for days. What happens goes to the log; it catches up when it is resumed.
+    /// It failed for days, and a person has to mend it; what happens is kept for it.
     Disabled,
     Removed,
 }
@@ -185,60 +184,40 @@ pub async fn pause(tx: &Tx, id: EndpointId, now: Timestamp) -> Result<(), DbErr>
     set_state(tx, id, EndpointState::Paused, reason, now).await
 }
 
-/// Stops telling, because it cannot be told. Where the log stood is remembered, so that it can catch up.
+/// Stops telling, because it cannot be told; what happens is kept for it.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn disable(
     tx: &Tx,
-    endpoint: &Endpoint,
+    endpoint: EndpointId,
     reason: &str,
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    let last: Option<i64> = endpoint_deliveries::Entity::find()
-        .select_only()
-        .expr(endpoint_deliveries::Column::HappeningId.max())
-        .filter(endpoint_deliveries::Column::EndpointId.eq(endpoint.id.0))
-        .into_tuple::<Option<i64>>()
-        .one(tx)
-        .await?
-        .flatten();
-    endpoints::Entity::update_many()
-        .col_expr(
-            endpoints::Column::DisabledAfter,
-            Expr::value(Some(last.unwrap_or_default())),
-        )
-        .filter(endpoints::Column::Id.eq(endpoint.id.0))
-        .exec(tx)
-        .await?;
-    let state = EndpointState::Disabled;
-    set_state(tx, endpoint.id, state, Some(reason), now).await
+    set_state(tx, endpoint, EndpointState::Disabled, Some(reason), now).await
 }
 
-/// Tells it again, from now on and with all that waits. Returns how many deliveries it caught up with: what happened
-/// while it was disabled.
+/// Tells it again, from now on and with all that waits. Returns how many deliveries that are.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn resume(tx: &Tx, endpoint: &Endpoint, now: Timestamp) -> Result<u64, DbErr> {
-    let missed = catch_up(tx, endpoint, now).await?;
     endpoints::Entity::update_many()
         .col_expr(endpoints::Column::Failures, Expr::value(0_i64))
         .col_expr(endpoints::Column::FailingSince, Expr::value(None::<i64>))
         .col_expr(endpoints::Column::RestUntil, Expr::value(None::<i64>))
-        .col_expr(endpoints::Column::DisabledAfter, Expr::value(None::<i64>))
         .filter(endpoints::Column::Id.eq(endpoint.id.0))
         .exec(tx)
         .await?;
-    hurry(tx, endpoint, now).await?;
+    let waiting = hurry(tx, endpoint, now).await?;
     set_state(tx, endpoint.id, EndpointState::Active, None, now).await?;
     queue::enqueue(tx, &[job(endpoint.merchant, endpoint.id, None)], now).await?;
-    Ok(missed)
+    Ok(waiting)
 }
 
 /// What waits may be tried at once, and what was given up since nothing was taken waits again: that it was not taken
 /// says nothing about the message.
-async fn hurry(tx: &Tx, endpoint: &Endpoint, now: Timestamp) -> Result<(), DbErr> {
+async fn hurry(tx: &Tx, endpoint: &Endpoint, now: Timestamp) -> Result<u64, DbErr> {
     use endpoint_deliveries::Column;
     let again = |only: Condition| {
         endpoint_deliveries::Entity::update_many()
@@ -250,39 +229,15 @@ async fn hurry(tx: &Tx, endpoint: &Endpoint, now: Timestamp) -> Result<(), DbErr
             .filter(only)
             .exec(tx)
     };
-    again(Condition::all().add(Column::State.eq("waiting"))).await?;
+    let waits = Condition::all().add(Column::State.eq("waiting"));
+    let mut waiting = again(waits).await?.rows_affected;
     if let Some(since) = endpoint.failing_since {
         let given_up = Condition::all()
             .add(Column::State.eq("failed"))
             .add(Column::FinishedAt.gte(since.micros()));
-        again(given_up).await?;
+        waiting += again(given_up).await?.rows_affected;
     }
-    Ok(())
-}
-
-/// Makes deliveries of what happened while the endpoint was disabled.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn catch_up(tx: &Tx, endpoint: &Endpoint, now: Timestamp) -> Result<u64, DbErr> {
-    let row = endpoints::Entity::find_by_id(endpoint.id.0).one(tx).await?;
-    let Some(after) = row.and_then(|row| row.disabled_after) else {
-        return Ok(0);
-    };
-    let from: Option<i64> = happenings::Entity::of_merchant(endpoint.merchant.0)
-        .select_only()
-        .expr(happenings::Column::Id.min())
-        .filter(happenings::Column::Id.gt(after))
-        .into_tuple::<Option<i64>>()
-        .one(tx)
-        .await?
-        .flatten();
-    let Some(from) = from else { return Ok(0) };
-    let missed = Replay {
-        from: Some(HappeningId(from)),
-        ..Replay::default()
-    };
-    replay(tx, endpoint, &missed, now).await
+    Ok(waiting)
 }
 
 /// Tells it no more. Its history stays; what waits is dropped.

@@ -24,8 +24,8 @@ pub use deliveries::{
     Due, Replay, Told, deliveries, due, happening, happenings, next_due, note, replay,
 };
 pub use endpoints::{
-    Endpoint, EndpointState, NewEndpoint, add, catch_up, disable, endpoint, endpoints, load, pause,
-    remove, resume, set_kinds, set_settings,
+    Endpoint, EndpointState, NewEndpoint, add, disable, endpoint, endpoints, load, pause, remove,
+    resume, set_kinds, set_settings,
 };
 pub use tell::{Audience, audience, tell};
 

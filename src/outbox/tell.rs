@@ -42,10 +42,9 @@ impl Listener {
         }
     }
 
-    /// A disabled endpoint gets what it missed when it is resumed: the log has it.
+    /// Paused and disabled endpoints as well: it waits for them.
     fn hears(&self, kind: HappeningKind) -> bool {
-        let listens = matches!(self.state, EndpointState::Active | EndpointState::Paused);
-        listens && (self.kinds.is_empty() || self.kinds.contains(&kind))
+        self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 }
 

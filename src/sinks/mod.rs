@@ -7,8 +7,8 @@
 //! 1. An endpoint has one job, which runs alone and sends what is due, oldest first.
 //! 2. A failure lets that delivery wait by its own tries, and the endpoint rest by its failures in a row; then the next
 //!    one is tried, so that one message that is never taken does not hold up the others.
-//! 3. Three days without a success, or 410 Gone, disable the endpoint, and say so; what happens meanwhile is in the
-//!    log, and is told when a person resumes it.
+//! 3. Three days without a success, or 410 Gone, disable the endpoint, and say so; what happens meanwhile waits, and
+//!    is told when a person resumes it.
 
 pub mod dealpos;
 mod webhook;
@@ -182,7 +182,7 @@ impl Sinks {
         let tx = self.db().write_tx().await?;
         outbox::note(&tx, endpoint, due, &told, now).await?;
         if let Some(reason) = reason_to_disable(endpoint, &told, now) {
-            outbox::disable(&tx, endpoint, &reason, now).await?;
+            outbox::disable(&tx, endpoint.id, &reason, now).await?;
             tracing::error!(
                 endpoint.id = endpoint.id.0,
                 reason,

@@ -136,12 +136,11 @@ pub(super) async fn resume(context: &Context, args: &ResumeArgs) -> anyhow::Resu
     let session = context.session().await?;
     let endpoint = listed(&session, args.endpoint).await?;
     let tx = session.app.db.write_tx().await?;
-    let missed = outbox::resume(&tx, &endpoint, session.now()).await?;
+    let waiting = outbox::resume(&tx, &endpoint, session.now()).await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;
-    let told =
-        format!("is told again; it catches up with {missed} happenings, and with what waited");
+    let told = format!("is told again; {waiting} happenings have waited for it");
     report(context, args.endpoint, "active", &told)
 }
 
