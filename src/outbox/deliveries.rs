@@ -391,21 +391,6 @@ pub async fn happenings<C: ConnectionTrait>(
         .await
 }
 
-/// One line of the merchant's log.
-///
-/// # Errors
-/// When the database cannot be asked.
-pub async fn happening<C: ConnectionTrait>(
-    db: &C,
-    merchant: MerchantId,
-    id: HappeningId,
-) -> Result<Option<happenings::Model>, DbErr> {
-    happenings::Entity::of_merchant(merchant.0)
-        .filter(happenings::Column::Id.eq(id.0))
-        .one(db)
-        .await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

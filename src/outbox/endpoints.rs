@@ -275,36 +275,3 @@ async fn set_state(
         .await?;
     Ok(())
 }
-
-/// Which kinds it is told; none for all.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn set_kinds(tx: &Tx, id: EndpointId, kinds: &[HappeningKind]) -> Result<(), DbErr> {
-    endpoints::Entity::update_many()
-        .col_expr(endpoints::Column::Kinds, Expr::value(kinds_text(kinds)))
-        .filter(endpoints::Column::Id.eq(id.0))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
-/// What its protocol wants to know.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn set_settings(
-    tx: &Tx,
-    id: EndpointId,
-    settings: &serde_json::Value,
-) -> Result<(), DbErr> {
-    endpoints::Entity::update_many()
-        .col_expr(
-            endpoints::Column::Settings,
-            Expr::value(settings.to_string()),
-        )
-        .filter(endpoints::Column::Id.eq(id.0))
-        .exec(tx)
-        .await?;
-    Ok(())
-}

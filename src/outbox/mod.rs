@@ -20,9 +20,7 @@ mod deliveries;
 mod endpoints;
 mod tell;
 
-pub use deliveries::{
-    Due, Replay, Told, deliveries, due, happening, happenings, next_due, note, replay,
-};
+pub use deliveries::{Due, Replay, Told, deliveries, due, happenings, next_due, note, replay};
 pub use endpoints::{
     Endpoint, EndpointState, NewEndpoint, add, disable, endpoint, endpoints, load, pause, remove,
     resume, set_kinds, set_settings,

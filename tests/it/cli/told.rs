@@ -38,7 +38,9 @@ fn an_address_that_must_not_be_called_is_refused() {
 
         assert!(refused.err.contains(why), "{address}: {refused:?}");
     }
-    assert_eq!(place.json(&["endpoints", "list"]), json!([]));
+    place.json(&["endpoints", "add", "https://erp.example.com/hooks"]);
+    let listed = place.json(&["endpoints", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
 }
 
 #[test]
