@@ -4,6 +4,7 @@
 
 pub mod day;
 pub mod event;
+pub mod handling;
 pub mod ids;
 pub mod job;
 pub mod money;
@@ -17,6 +18,7 @@ pub mod work;
 
 pub use day::Day;
 pub use event::{Event, EventKind};
+pub use handling::{CANCELLED, Handling, ReturnPolicy};
 pub use ids::{
     ChannelId, ConflictId, DeliveryId, EndpointId, EventId, HappeningId, JobId, ListingId,
     MerchantId, OrderId, OutletId, RemoteId, ReturnId, ScanId, SkuId,

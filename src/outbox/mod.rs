@@ -23,7 +23,7 @@ mod tell;
 pub use deliveries::{Due, Replay, Told, deliveries, due, happenings, next_due, note, replay};
 pub use endpoints::{
     Endpoint, EndpointState, NewEndpoint, add, disable, endpoint, endpoints, load, pause, remove,
-    resume, set_kinds, set_settings,
+    resume,
 };
 pub use tell::{Audience, audience, tell};
 

@@ -8,13 +8,14 @@
 //! A conflict is of one kind and about one subject. Of both together one is open at most: raising it again writes down
 //! what is known now. What a choice does to the books is in `resolve`.
 
-use super::told;
+use super::{plan::Cause, told};
 use crate::db::Tx;
 use crate::domain::{ChannelId, ConflictId, MerchantId, OrderId, SkuId, Timestamp, job::named};
 use entity::{conflicts, orders};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 use serde::{Deserialize, Serialize};
@@ -224,7 +225,7 @@ async fn insert(
         count_open(tx, order, 1).await?;
     }
     let id = ConflictId(inserted.last_insert_id);
-    told::conflict(tx, id, now).await?;
+    told::conflict(tx, merchant, id, now).await?;
     Ok(Some(id))
 }
 
@@ -249,6 +250,123 @@ pub async fn close_gone(
         Some(row) => Ok(u64::from(end_as_gone(tx, row, now).await?)),
         None => Ok(0),
     }
+}
+
+/// Brings the queue of an order, whose row the caller has locked, in line with what is in question now: raises the new
+/// causes, and closes those of `judged` that are gone. Returns what is open then, in words, oldest first.
+pub(super) async fn settle_order(
+    tx: &Tx,
+    merchant: MerchantId,
+    order: OrderId,
+    (causes, judged): (&[Cause], &[ConflictKind]),
+    now: Timestamp,
+) -> Result<Vec<String>, DbErr> {
+    let mut stands = Vec::new();
+    for cause in causes {
+        let mut conflict =
+            Conflict::of_order(cause.kind, order, cause.detail.clone(), cause.facts.clone());
+        if let Some(about) = &cause.about {
+            conflict.subject = format!("order:{order}:return:{about}");
+        }
+        stands.push((cause.kind.as_str(), conflict.subject.clone()));
+        raise(tx, merchant, conflict, now).await?;
+    }
+    let mut open = Vec::new();
+    for row in open_of_order(tx, order).await? {
+        let is_judged = judged.iter().any(|kind| kind.as_str() == row.kind);
+        let still = stands
+            .iter()
+            .any(|(kind, subject)| *kind == row.kind && *subject == row.subject);
+        if still || !is_judged {
+            open.push(row.detail);
+        } else {
+            end_as_gone(tx, row, now).await?;
+        }
+    }
+    Ok(open)
+}
+
+/// Which conflicts are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Those that have ended as well.
+    pub ended: bool,
+    pub kind: Option<ConflictKind>,
+    pub owner: Option<String>,
+}
+
+/// The merchant's conflicts, those that have waited longest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_conflicts<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    asked: &Asked,
+    limit: u64,
+) -> Result<Vec<conflicts::Model>, DbErr> {
+    let mut rows = conflicts::Entity::of_merchant(merchant.0);
+    if !asked.ended {
+        rows = rows.filter(conflicts::Column::State.eq(OPEN));
+    }
+    if let Some(kind) = asked.kind {
+        rows = rows.filter(conflicts::Column::Kind.eq(kind.as_str()));
+    }
+    if let Some(owner) = &asked.owner {
+        rows = rows.filter(conflicts::Column::Owner.eq(owner.as_str()));
+    }
+    rows.order_by_asc(conflicts::Column::RaisedAt)
+        .order_by_asc(conflicts::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// A conflict of the merchant.
+///
+/// # Errors
+/// When the database fails.
+pub async fn one<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    id: ConflictId,
+) -> Result<Option<conflicts::Model>, DbErr> {
+    conflicts::Entity::of_merchant(merchant.0)
+        .filter(conflicts::Column::Id.eq(id.0))
+        .one(db)
+        .await
+}
+
+/// Notes who sees to an open conflict; `None` gives it back. False when it is not open.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take(
+    tx: &Tx,
+    merchant: MerchantId,
+    id: ConflictId,
+    owner: Option<&str>,
+) -> Result<bool, DbErr> {
+    let written = conflicts::Entity::update_many()
+        .col_expr(conflicts::Column::Owner, Expr::value(owner))
+        .filter(conflicts::Column::MerchantId.eq(merchant.0))
+        .filter(conflicts::Column::Id.eq(id.0))
+        .filter(conflicts::Column::State.eq(OPEN))
+        .exec(tx)
+        .await?;
+    Ok(written.rows_affected > 0)
+}
+
+/// Every conflict of an order, oldest first.
+pub(super) async fn of_order<C: ConnectionTrait>(
+    db: &C,
+    order: OrderId,
+) -> Result<Vec<conflicts::Model>, DbErr> {
+    conflicts::Entity::find()
+        .filter(conflicts::Column::OrderId.eq(order.0))
+        .order_by_asc(conflicts::Column::Id)
+        .all(db)
+        .await
 }
 
 /// What is open of an order whose row the caller has locked, oldest first.
@@ -311,7 +429,8 @@ async fn end(
         count_open(tx, OrderId(order), -1).await?;
     }
     if is_ended {
-        told::conflict(tx, ConflictId(row.id), now).await?;
+        let merchant = MerchantId(row.merchant_id);
+        told::conflict(tx, merchant, ConflictId(row.id), now).await?;
     }
     Ok(is_ended)
 }

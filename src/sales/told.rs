@@ -1,11 +1,11 @@
 //! What is told of an order: the whole of it as the books hold it, so that who hears only the last happening knows
 //! all. Nothing of the buyer.
 
-use super::{Plan, Step};
+use super::Step;
 use crate::catalog;
-use crate::channels::Channel;
+use crate::channels::{self, Channel, ChannelError};
 use crate::db::Tx;
-use crate::domain::{ConflictId, MerchantId, OrderId, SkuId, Timestamp};
+use crate::domain::{ChannelId, ConflictId, MerchantId, OrderId, SkuId, Timestamp};
 use crate::outbox::{self, Happening, HappeningKind};
 use crate::stock::{self, Movement};
 use entity::{conflicts, order_lines, orders, outlets, return_lines, returns};
@@ -13,36 +13,40 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Que
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// What recording an order did, to be told.
+/// What was done to an order, to be told.
 pub(super) struct Did<'a> {
-    pub channel: &'a Channel,
-    pub order: &'a orders::Model,
-    pub plan: &'a Plan,
+    pub merchant: MerchantId,
+    pub order: OrderId,
+    pub steps: &'a [Step],
     pub is_new: bool,
-    /// What was read differs from what was read before.
+    /// It is not as it was, or was decided.
     pub is_news: bool,
     pub movements: &'a [Movement],
     pub moved: &'a [SkuId],
 }
 
-/// Tells the sale and the stock that it moved. One read where nobody listens.
-pub(super) async fn tell(tx: &Tx, did: &Did<'_>, now: Timestamp) -> Result<(), DbErr> {
-    let merchant = MerchantId(did.order.merchant_id);
+/// Tells the sale, its returns and the stock that it moved. One read where nobody listens.
+pub(super) async fn tell(tx: &Tx, did: &Did<'_>, now: Timestamp) -> Result<(), ChannelError> {
+    let merchant = did.merchant;
     let Some(audience) = outbox::audience(tx, merchant).await? else {
         return Ok(());
     };
     let mut happenings = stock::changes(tx, merchant, did.movements, did.moved).await?;
-    if let Some(kind) = kind_of(did) {
-        let mut payload = sale(tx, merchant, did.order, did.channel).await?;
-        payload["steps"] = json!(did.plan.steps);
-        happenings.push(Happening {
-            kind,
-            subject: subject(OrderId(did.order.id)),
-            payload,
-        });
+    let order = orders::Entity::find_by_id(did.order.0).one(tx).await?;
+    if let Some(order) = order {
+        if let Some(kind) = kind_of(did) {
+            let channel = channels::load(tx, ChannelId(order.channel_id)).await?;
+            let mut payload = sale(tx, merchant, &order, &channel).await?;
+            payload["steps"] = json!(did.steps);
+            happenings.push(Happening {
+                kind,
+                subject: subject(did.order),
+                payload,
+            });
+        }
+        happenings.extend(returns(tx, &order, now).await?);
     }
-    happenings.extend(returns(tx, did.order, now).await?);
-    audience.tell(tx, &happenings, now).await
+    Ok(audience.tell(tx, &happenings, now).await?)
 }
 
 /// The returns of an order that this transaction has written: they were recorded now. Two reads.
@@ -102,13 +106,17 @@ fn returned(order: &orders::Model, row: &returns::Model, lines: &[return_lines::
     }})
 }
 
-/// Tells that a conflict was raised, or has ended, as it stands now. Two reads where nobody listens: conflicts are rare.
-pub(super) async fn conflict(tx: &Tx, id: ConflictId, now: Timestamp) -> Result<(), DbErr> {
-    let Some(row) = conflicts::Entity::find_by_id(id.0).one(tx).await? else {
+/// Tells that a conflict was raised, or has ended, as it stands now. One read where nobody listens; conflicts are rare.
+pub(super) async fn conflict(
+    tx: &Tx,
+    merchant: MerchantId,
+    id: ConflictId,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let Some(audience) = outbox::audience(tx, merchant).await? else {
         return Ok(());
     };
-    let merchant = MerchantId(row.merchant_id);
-    let Some(audience) = outbox::audience(tx, merchant).await? else {
+    let Some(row) = conflicts::Entity::find_by_id(id.0).one(tx).await? else {
         return Ok(());
     };
     let kind = if row.state == "open" {
@@ -142,7 +150,7 @@ pub fn subject(order: OrderId) -> String {
 }
 
 fn kind_of(did: &Did<'_>) -> Option<HappeningKind> {
-    let steps = &did.plan.steps;
+    let steps = did.steps;
     if did.is_new {
         return Some(HappeningKind::SaleRecorded);
     }

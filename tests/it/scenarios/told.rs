@@ -30,6 +30,7 @@ scenarios!(
     what_was_told_is_told_again_under_the_same_id,
     a_merchant_without_endpoints_pays_one_read_a_sale_and_writes_nothing,
     what_was_rolled_back_is_not_told,
+    a_crash_between_any_two_commits_loses_no_message,
 );
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -408,5 +409,61 @@ async fn what_was_rolled_back_is_not_told(url: String) {
     let rows = endpoints::Entity::find().order_by_asc(endpoints::Column::Id);
     assert_eq!(rows.all(db).await.unwrap().len(), 1);
     assert_eq!(receiver.take().len(), 0);
+    world.close().await;
+}
+
+/// Transactions of one sale and of telling it, and a few more.
+const CUTS: i64 = 14;
+
+async fn a_crash_between_any_two_commits_loses_no_message(url: String) {
+    let mut world = World::open(url).await;
+    let receiver = Receiver::open();
+    let id = world.add_endpoint(&receiver.address(), &[]).await;
+    // Enough of it for every sale.
+    world.set_stock("TEA-100", 100).await;
+    for shop in [&world.first, &world.second] {
+        let variant = super::world::variant(shop, "TEA-100");
+        shop.edit_variant_quantity(&variant, 100);
+    }
+
+    for cut in 0..CUTS {
+        world.order(&world.first, Paid, &[("TEA-100", 1)]);
+        world.fuse.blow_after(cut);
+        for _ in 0..6 {
+            world.sandbox.courier().deliver_due().await;
+            let _ = world.running.app.worker().run_due().await;
+            world.clock.advance(Duration::from_secs(10));
+        }
+        world = world.restarted().await;
+        world.settle().await;
+    }
+
+    let app = &world.running.app;
+    let log = outbox::happenings(app.db.read(), world.merchant, HappeningId(0), 1_000).await;
+    let logged: BTreeMap<String, Value> = log
+        .unwrap()
+        .into_iter()
+        .map(|row| {
+            (
+                format!("msg_{}", row.id),
+                serde_json::from_str(&row.payload).unwrap(),
+            )
+        })
+        .collect();
+    let sales = logged
+        .values()
+        .filter(|payload| !payload["order"].is_null());
+    assert_eq!(sales.count() as i64, CUTS);
+    let mut told = BTreeMap::new();
+    for raw in receiver.take() {
+        let message = raw.header("webhook-id").unwrap().to_owned();
+        // Told again after a crash, it is the same to the letter.
+        let before = told.insert(message, raw.body.clone());
+        assert!(before.is_none_or(|before| before == raw.body));
+    }
+    let left = logged.keys().filter(|message| !told.contains_key(*message));
+    assert_eq!(left.count(), 0);
+    let waiting = outbox::deliveries(app.db.read(), id, Some("waiting"), 10).await;
+    assert_eq!(waiting.unwrap().len(), 0);
     world.close().await;
 }
