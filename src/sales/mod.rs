@@ -32,6 +32,7 @@ pub use conflicts::{
     take,
 };
 pub use held::{mark_attention, record_return};
+pub use lines::QUARANTINE;
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
     KnownOrder, OrderFull, counts_by_channel, find_orders, ids_of_numbers, known_orders,
