@@ -21,7 +21,7 @@ use std::{process::ExitCode, time::Duration};
     after_help = "Examples:\n  marketsink help dealpos connect\n  marketsink dealpos show\n  marketsink dealpos replay --since 2026-11-23T00:00:00Z"
 )]
 pub enum DealPosCommand {
-    Connect(ConnectArgs),
+    Connect(Box<ConnectArgs>),
     Show(ShowArgs),
     Disconnect(DisconnectArgs),
     Replay(ReplayArgs),

@@ -72,8 +72,7 @@ impl Till<'_> {
     /// When no token is given.
     pub async fn sign_in(&self) -> Result<String, Trouble> {
         let held = self.held();
-        if let Some((token, ends_at)) = held.filter(|(_, ends_at)| *ends_at > self.now + MARGIN) {
-            let _ = ends_at;
+        if let Some((token, _)) = held.filter(|(_, ends_at)| *ends_at > self.now + MARGIN) {
             return Ok(token);
         }
         let pairs = [

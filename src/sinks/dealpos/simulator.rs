@@ -22,14 +22,14 @@ pub struct TillInvoice {
     pub number: String,
     pub tag: String,
     pub reference: String,
-    /// Major units.
-    pub total: f64,
+    /// Hundredths of the currency's unit.
+    pub total: i64,
     /// Units by variant code.
     pub units: BTreeMap<String, i64>,
     pub fulfilment: &'static str,
     pub is_void: bool,
-    /// Major units.
-    pub payments: Vec<f64>,
+    /// As the total.
+    pub payments: Vec<i64>,
 }
 
 /// One account; clones share it.
@@ -173,7 +173,9 @@ impl State {
             None => refusal(404, "Invoice not found"),
             Some(invoice) => {
                 let payments = invoice.payments.iter();
-                let payments: Vec<Value> = payments.map(|paid| json!({"Amount": paid})).collect();
+                let payments: Vec<Value> = payments
+                    .map(|paid| json!({"Amount": major(*paid)}))
+                    .collect();
                 let shown = json!({
                     "ID": format!("id-{}", invoice.number),
                     "Outlet": invoice.outlet,
@@ -181,7 +183,7 @@ impl State {
                     // As the pages show it: without a zone.
                     "Date": "2026-11-23T00:00:00",
                     "Tag": invoice.tag,
-                    "SalesNTax": invoice.total,
+                    "SalesNTax": major(invoice.total),
                     "Fulfillment": invoice.fulfilment,
                     "Void": if invoice.is_void { "Yes" } else { "No" },
                     "Payments": payments,
@@ -230,8 +232,8 @@ impl State {
         let amounts = asked["Payments"].as_array().cloned().unwrap_or_default();
         let invoice = self.active(asked)?;
         for payment in amounts {
-            let amount = payment["Amount"].as_f64().unwrap_or_default();
-            let paid: f64 = invoice.payments.iter().sum();
+            let amount = hundredths(&payment["Amount"]);
+            let paid: i64 = invoice.payments.iter().sum();
             if paid + amount > invoice.total {
                 return Err(refusal(400, "Payment exceeds the invoice"));
             }
@@ -266,19 +268,19 @@ impl State {
             return Err(refusal(400, &format!("Outlet {outlet} is unknown")));
         }
         let mut units = BTreeMap::new();
-        let mut gross = 0.0;
+        let mut gross = 0;
         for variant in asked["Variants"].as_array().into_iter().flatten() {
             let code = text(variant, "Code");
             if !self.codes.contains(&code) {
                 return Err(refusal(400, &format!("Variant {code} is unknown")));
             }
             let quantity = variant["Quantity"].as_i64().unwrap_or_default();
-            gross += variant["Price"].as_f64().unwrap_or_default() * quantity as f64;
+            gross += hundredths(&variant["Price"]) * quantity;
             *units.entry(code).or_insert(0) += quantity;
         }
-        let number = |name: &str| asked[name].as_f64().unwrap_or_default();
+        let number = |name: &str| hundredths(&asked[name]);
         let payments = asked["Payments"].as_array().into_iter().flatten();
-        let payments = payments.filter_map(|payment| payment["Amount"].as_f64());
+        let payments = payments.map(|payment| hundredths(&payment["Amount"]));
         Ok(TillInvoice {
             outlet,
             number: text(asked, "Number"),
@@ -295,6 +297,14 @@ impl State {
             payments: payments.collect(),
         })
     }
+}
+
+fn hundredths(amount: &Value) -> i64 {
+    (amount.as_f64().unwrap_or_default() * 100.0).round() as i64
+}
+
+fn major(hundredths: i64) -> f64 {
+    hundredths as f64 / 100.0
 }
 
 fn text(row: &Value, name: &str) -> String {
