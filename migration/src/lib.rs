@@ -18,6 +18,7 @@ mod m20261124_000010_completeness;
 mod m20261124_000011_schedules;
 mod m20261124_000012_silence;
 mod m20261124_000013_returns;
+mod m20261124_000016_outbox;
 mod m20261125_000015_stock_rules;
 mod table;
 
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000012_silence::Migration),
             Box::new(m20261124_000013_returns::Migration),
             Box::new(m20261125_000015_stock_rules::Migration),
+            Box::new(m20261124_000016_outbox::Migration),
         ]
     }
 }

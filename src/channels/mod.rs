@@ -1,12 +1,14 @@
 //! Connected shops: their state, settings, sealed credentials and webhook secrets.
 //!
-//! Owns the tables `channels`, `consents`, `credentials`, `webhook_secrets` and `subscriptions`. A channel is what the merchant sees; a
-//! *connection* is the channel whose credentials are used. They are the same, except that Tokopedia is a
-//! channel of its own on a TikTok Shop connection.
+//! Owns the tables `channels`, `consents`, `credentials`, `webhook_secrets`, `endpoint_secrets` and `subscriptions`.
+//! A channel is what the merchant sees; a *connection* is the channel whose credentials are used. They are the same,
+//! except that Tokopedia is a channel of its own on a TikTok Shop connection. The secrets of endpoints are here because
+//! all that is sealed is: one rotation of the key reaches it.
 
 mod calendar;
 mod consents;
 mod directory;
+mod endpoint_secrets;
 mod keys;
 mod reseal;
 mod sealing;
@@ -22,6 +24,9 @@ pub use consents::{
     CONSENT_LIFE, NewConsent, PendingConsent, ask, conclude, consent, of_state, use_up,
 };
 pub use directory::{Directory, Known, KnownKeys, Who, active_among, is_removed, known_shop};
+pub use endpoint_secrets::{
+    EndpointSecretError, endpoint_secrets, forget_endpoint_secrets, set_endpoint_secret,
+};
 pub use keys::{KeyId, SealingKey, is_open_to_others};
 pub use reseal::{KeyUse, Resealed, UNNAMED, forget_sealed, key_uses, reseal, unopened};
 pub use sealing::{Belonging, SealError, Sealer, SecretKind};

@@ -7,12 +7,15 @@ mod alarms;
 mod bundles;
 mod channel;
 mod completeness;
+mod conflicts;
 mod context;
 mod csv;
+mod dealpos;
 mod deliveries;
 mod demo;
 mod doctor;
 mod drift;
+mod endpoints;
 mod finding;
 mod follow;
 mod guide;
@@ -95,6 +98,8 @@ enum Command {
     #[command(subcommand)]
     Orders(orders::OrdersCommand),
     #[command(subcommand)]
+    Conflicts(conflicts::ConflictsCommand),
+    #[command(subcommand)]
     Completeness(completeness::CompletenessCommand),
     #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
@@ -108,6 +113,9 @@ enum Command {
     Bundles(bundles::BundlesCommand),
     #[command(subcommand)]
     Prices(prices::PricesCommand),
+    Endpoints(endpoints::EndpointsCommand),
+    #[command(subcommand, name = "dealpos")]
+    DealPos(dealpos::DealPosCommand),
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
     #[command(subcommand)]
@@ -149,6 +157,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Listings(command) => listings::run(&context()?, command).await,
         Command::Drift(args) => drift::run(&context()?, &args).await,
         Command::Orders(command) => orders::run(&context()?, command).await,
+        Command::Conflicts(command) => conflicts::run(&context()?, command).await,
         Command::Completeness(command) => completeness::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
@@ -156,6 +165,8 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Outlets(command) => outlets::run(&context()?, command).await,
         Command::Bundles(command) => bundles::run(&context()?, command).await,
         Command::Prices(command) => prices::run(&context()?, command).await,
+        Command::Endpoints(command) => endpoints::run(&context()?, command).await,
+        Command::DealPos(command) => dealpos::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,

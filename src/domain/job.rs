@@ -64,6 +64,8 @@ named!(
         CheckSilence = "check_silence",
         /// Prove that a day's orders are all in the books.
         CheckCompleteness = "check_completeness",
+        /// Tell another program what happened in the books.
+        TellEndpoint = "tell_endpoint",
     }
 );
 

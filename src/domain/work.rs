@@ -2,11 +2,13 @@
 //!
 //! Arguments are ids and windows only; handlers read the present.
 
-use super::{ChannelId, Day, JobKind, ListingId, RemoteId, ScanKind, ScanMethod, Window};
+use super::{
+    ChannelId, Day, EndpointId, JobKind, ListingId, RemoteId, ScanKind, ScanMethod, Window,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// One piece of background work on a channel.
+/// One piece of background work: on a channel, but for what [`Work::is_of_channel`] names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Work {
@@ -54,6 +56,9 @@ pub enum Work {
     CheckCompleteness {
         completeness: Days,
     },
+    TellEndpoint {
+        endpoint: EndpointId,
+    },
 }
 
 /// Of which days it is to be proved that their orders are all in the books.
@@ -86,6 +91,7 @@ mod priority {
     pub const ORDER: i64 = 10;
     pub const MISSED: i64 = 15;
     pub const PUSH: i64 = 20;
+    pub const TELL: i64 = 25;
     pub const PRODUCT: i64 = 30;
     pub const DOWNLOAD: i64 = 40;
     pub const UPKEEP: i64 = 45;
@@ -122,7 +128,13 @@ impl Work {
             Self::CheckSubscriptions { .. } => JobKind::CheckSubscriptions,
             Self::CheckSilence { .. } => JobKind::CheckSilence,
             Self::CheckCompleteness { .. } => JobKind::CheckCompleteness,
+            Self::TellEndpoint { .. } => JobKind::TellEndpoint,
         }
+    }
+
+    /// Whether it is done on a channel. Other work is the merchant's own: its job names [`ChannelId::NONE`].
+    pub fn is_of_channel(&self) -> bool {
+        !matches!(self, Self::TellEndpoint { .. })
     }
 
     /// What is unique while waiting and serial while running, per kind.
@@ -148,6 +160,7 @@ impl Work {
             Self::PushStock { listing } | Self::PushPrice { price_of: listing } => {
                 listing.to_string()
             }
+            Self::TellEndpoint { endpoint } => endpoint.to_string(),
             // One consumer per app, whichever of its channels asked.
             Self::FetchMissed { missed } => missed.clone(),
             Self::RefreshToken { .. }
@@ -165,6 +178,7 @@ impl Work {
             Self::FetchOrder { .. } => priority::ORDER,
             Self::FetchMissed { .. } => priority::MISSED,
             Self::PushStock { .. } | Self::PushPrice { .. } => priority::PUSH,
+            Self::TellEndpoint { .. } => priority::TELL,
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } | Self::CheckCompleteness { .. } => priority::DOWNLOAD,
             Self::CheckSubscriptions { .. }
@@ -266,11 +280,24 @@ mod tests {
             Work::CheckCompleteness {
                 completeness: Days::Day(Day::parse("2026-11-22").unwrap()),
             },
+            Work::TellEndpoint {
+                endpoint: EndpointId(3),
+            },
         ];
 
         for work in every {
             assert_eq!(Work::from_args(&work.args()).unwrap(), work);
         }
+    }
+
+    #[test]
+    fn the_merchants_own_work_is_of_no_channel() {
+        let own = Work::TellEndpoint {
+            endpoint: EndpointId(3),
+        };
+
+        assert!(!own.is_of_channel() && Work::CHECK_SILENCE.is_of_channel());
+        assert_eq!(own.key(ChannelId::NONE), "3");
     }
 
     #[test]

@@ -8,9 +8,10 @@ use crate::channels::{self, Channel, ChannelError};
 use crate::domain::{ListingId, MerchantId, OrderId, OutletId, SkuId};
 use crate::inbox;
 use crate::queue::{JobFilter, Queue};
-use crate::sales::{self, OrderFull};
+use crate::sales::{self, OrderFull, ReturnFull};
 use crate::stock;
 use crate::sync;
+use entity::return_lines;
 use std::{collections::HashMap, fmt::Write};
 
 /// Rows of each kind that are printed at most.
@@ -113,8 +114,52 @@ fn print_order(
     for l in lines {
         line(text, &l);
     }
+    for one in &full.returns {
+        line(text, &return_line(one, &order.currency));
+    }
+    if order.refunded_minor != 0 {
+        let (credited, currency) = (order.refunded_minor, &order.currency);
+        line(text, &format!("    credited {credited} {currency}"));
+    }
+    for conflict in full.conflicts.iter().filter(|row| row.state == "open") {
+        line(text, &format!("    open: {}", conflict.kind));
+    }
     let steps: Vec<&str> = full.steps.iter().map(|step| step.step.as_str()).collect();
     line(text, &format!("    steps: {}", steps.join(", ")));
+}
+
+/// In the order they were found; names of returns vary with the marketplace.
+fn return_line(full: &ReturnFull, currency: &str) -> String {
+    let row = &full.row;
+    let sum = |of: fn(&return_lines::Model) -> i64| full.lines.iter().map(of).sum::<i64>();
+    let counts = [
+        (sum(|line| line.restocked), "restocked"),
+        (sum(|line| line.quarantined), "quarantined"),
+        (sum(|line| line.written_off), "written off"),
+        (sum(|line| line.undecided), "undecided"),
+    ];
+    let mut told = format!(
+        "    return {} x{} credited {} {currency}",
+        row.state,
+        sum(|line| line.quantity),
+        row.credited_minor
+    );
+    for (units, what) in counts.into_iter().filter(|(units, _)| *units != 0) {
+        told.push_str(&format!(", {what} {units}"));
+    }
+    if row.deleted_at.is_some() {
+        told.push_str(", deleted");
+    }
+    told
+}
+
+/// Of an outlet beside the first.
+fn place(name: &str) -> String {
+    if name == sales::QUARANTINE {
+        " in quarantine".to_owned()
+    } else {
+        format!(" at {name}")
+    }
 }
 
 async fn print_stock(
@@ -129,7 +174,7 @@ async fn print_stock(
         .await?
         .into_iter()
         .skip(1)
-        .map(|outlet| (OutletId(outlet.id), format!(" at {}", outlet.name)))
+        .map(|outlet| (OutletId(outlet.id), place(&outlet.name)))
         .collect();
     let of_outlet = |outlet: OutletId| outlets.get(&outlet).map_or("", String::as_str);
     let mut levels: Vec<String> = stock::levels(queue.db().read(), merchant)

@@ -18,6 +18,7 @@ mod resolve;
 mod returning;
 mod returns;
 mod steps;
+mod told;
 mod unpaid;
 mod waiting;
 mod worth;
@@ -32,6 +33,7 @@ pub use conflicts::{
     take,
 };
 pub use held::{mark_attention, record_return};
+pub use lines::QUARANTINE;
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
     KnownOrder, OrderFull, counts_by_channel, find_orders, ids_of_numbers, known_orders,
@@ -42,6 +44,7 @@ pub use relinked::question_links;
 pub use resolve::{Decision, ResolveError, Resolved, decide_return, resolve};
 pub use returns::{ReturnFull, list_returns};
 pub use steps::Step;
+pub use told::{sale, subject};
 pub use waiting::{
     WaitingUnits, orders_waiting_for_codes, orders_waiting_for_products, waiting_units,
 };

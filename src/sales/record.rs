@@ -9,7 +9,7 @@ use super::{
     lines,
     plan::{self, Cause},
     queries::{document_name, fulfilment_name},
-    returns, unpaid,
+    returns, told, unpaid,
     worth::Worth,
 };
 use crate::channels::{self, Channel, ChannelError};
@@ -64,7 +64,7 @@ const JUDGED: &[ConflictKind] = &[
 /// 1. Lock the booked order, and leave if it is newer or the same.
 /// 2. Decide the steps and what each line shall hold (`plan`, pure).
 /// 3. Write the order, its lines, the stock movements, the returns and the steps, each at most once.
-/// 4. Enqueue a push for every other listing of each SKU that moved.
+/// 4. Tell whoever listens, and enqueue a push for every other listing of each SKU that moved.
 ///
 /// # Errors
 /// When the database fails; nothing is written then.
@@ -100,14 +100,17 @@ pub async fn record_order(
     }
     let is_new = held.is_none();
     let merchant = connection.merchant;
-    let told = match &held {
+    let open = match &held {
         Some(held) if held.row.open_conflicts > 0 || !plan.causes.is_empty() => {
             let question = (plan.causes.as_slice(), JUDGED);
             settle_order(tx, merchant, OrderId(held.row.id), question, now).await?
         }
         _ => Vec::new(),
     };
-    let attention = attention(order.remark.as_deref(), &told);
+    let attention = attention(order.remark.as_deref(), &open);
+    let is_news = held
+        .as_ref()
+        .is_none_or(|held| held.row.content_hash != hash);
     let (held_row, held_lines, held_returns) = match held {
         None => (None, Vec::new(), Vec::new()),
         Some(held) => (Some(held.row), held.lines, held.returns),
@@ -128,16 +131,26 @@ pub async fn record_order(
     }
     let changes = lines::write_lines(tx, &row, Some(order), &plan.lines, held_lines, now).await?;
     let holding = stock::hold(tx, &channel, id, &changes).await?;
-    let mut moved = stock::append(tx, merchant, &holding.movements, now).await?;
-    if is_new {
-        moved.extend(unpaid::release(tx, connection, order).await?);
-    }
+    let mut moved = stock::append_untold(tx, merchant, &holding.movements, now).await?;
     write_steps(tx, &row, order, &plan, recording.source, now).await?;
     let currency = plan.worth.currency;
     let both = (held_returns.as_slice(), plan.returning.returns.as_slice());
     let mut done = returns::write(tx, &row, currency, both, recording.source, now).await?;
     done.extend(edit);
     write_done(tx, &row, &done, recording.source, now).await?;
+    let did = told::Did {
+        merchant,
+        order: id,
+        steps: &plan.steps,
+        is_new,
+        is_news,
+        movements: &holding.movements,
+        moved: &moved,
+    };
+    told::tell(tx, &did, now).await?;
+    if is_new {
+        moved.extend(unpaid::release(tx, connection, order).await?);
+    }
     let sold = SoldOn {
         channel: connection.id,
         reduces_own_stock: connection.marketplace.limits().reduces_own_stock,

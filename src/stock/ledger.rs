@@ -3,6 +3,7 @@
 use super::oversold;
 use crate::db::{Db, Tx};
 use crate::domain::{MerchantId, OrderId, OutletId, SkuId, Timestamp, job::named};
+use crate::outbox;
 use entity::{levels, movements};
 use sea_orm::{
     ActiveValue::Set,
@@ -54,8 +55,25 @@ pub struct Movement {
     pub note: Option<String>,
 }
 
-/// Writes movements and moves their levels. Returns the SKUs that moved.
+/// Writes movements, moves their levels and tells whoever listens. Returns the SKUs that moved.
 pub async fn append(
+    tx: &Tx,
+    merchant: MerchantId,
+    movements: &[Movement],
+    now: Timestamp,
+) -> Result<Vec<SkuId>, DbErr> {
+    let moved = append_untold(tx, merchant, movements, now).await?;
+    if !moved.is_empty()
+        && let Some(audience) = outbox::audience(tx, merchant).await?
+    {
+        let changes = super::changes(tx, merchant, movements, &moved).await?;
+        audience.tell(tx, &changes, now).await?;
+    }
+    Ok(moved)
+}
+
+/// The same for who tells more than that, and tells it together: [`super::changes`].
+pub async fn append_untold(
     tx: &Tx,
     merchant: MerchantId,
     movements: &[Movement],

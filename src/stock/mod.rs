@@ -28,6 +28,7 @@ mod pushes;
 mod rule;
 mod rules;
 mod soft;
+mod told;
 
 pub use available::{Pushable, available, pushable, pushable_by};
 pub use choose::{Held, Part, Units, choose};
@@ -38,7 +39,8 @@ pub use formula::{available_sql, pushable_sql};
 pub use history::{Moved, MovedFilter, history, moved_since};
 pub use hold::{Aside, Holding, LineChange, held_by_line, hold};
 pub use ledger::{
-    LevelView, Movement, MovementKind, append, levels, movements_of, set_on_hand, sums_differ,
+    LevelView, Movement, MovementKind, append, append_untold, levels, movements_of, set_on_hand,
+    sums_differ,
 };
 pub use oversold::{Oversell, oversells};
 pub use pushes::{PushFilter, PushResult, failed_since, pushes, record_push};
@@ -49,3 +51,4 @@ pub use rules::{
 pub use soft::{
     SOFT_HOLD_LIFE, UnpaidOrder, expire_soft_holds, hold_softly, release_softly, softly_held,
 };
+pub use told::changes;

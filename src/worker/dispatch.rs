@@ -2,10 +2,11 @@
 
 use crate::domain::{ScanKind, ScanMethod, Source, Work};
 use crate::queue::{Claimed, Outcome};
+use crate::sinks::Sinks;
 use crate::sync::{ScanRequest, Sync, SyncError};
 
 /// Does the work of jobs that belong together; one outcome each, in order.
-pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
+pub async fn dispatch(sync: &Sync, sinks: &Sinks, jobs: &[Claimed]) -> Vec<Outcome> {
     let Some(first) = jobs.first() else {
         return Vec::new();
     };
@@ -58,6 +59,7 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
             let checked = sync.check_completeness(channel, *completeness, first.source);
             vec![checked.await]
         }
+        Work::TellEndpoint { endpoint } => vec![sinks.tell(*endpoint).await],
         Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
         Work::CheckSilence { .. } => one(sync, sync.check_silence(channel).await),
     }

@@ -1,6 +1,6 @@
 //! Checks of what is in the database: secrets, channels, deliveries, work, stock.
 
-use super::upkeep;
+use super::{told, upkeep};
 use crate::accounts;
 use crate::app;
 use crate::channels::{self, Channel, ChannelState, Ending, Sealer};
@@ -43,6 +43,7 @@ pub async fn examine(
         }
         connections.extend(all.into_iter().filter(|channel| channel.parent.is_none()));
         examine_merchant(db, merchant, is_locked, findings).await?;
+        findings.extend(told::endpoints(db, merchant).await?);
     }
     findings.push(clock(db, &connections, now).await?);
     findings.push(jobs(db, now).await?);

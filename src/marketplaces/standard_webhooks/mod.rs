@@ -20,7 +20,7 @@ use crate::marketplaces::{
     Abilities, Access, Carried, Connecting, DeliveryKey, Handed, Limits, Malformed, Marketplace,
     OrderQuery, OrderSummary, Page, Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery,
     Rejected, Result, ShopAddress, ShopIdentity, StockLevel, Subscribing, VerifiedDelivery,
-    WebhookAddress, WebhookKeys, simulation::Simulator,
+    WebhookAddress, WebhookKeys, http::signature, simulation::Simulator,
 };
 use async_trait::async_trait;
 pub use simulator::StandardWebhooksSimulator;
@@ -58,6 +58,7 @@ static LIMITS: Limits = Limits {
     active_filter: true,
     product_result_cap: None,
     reduces_own_stock: true,
+    tells_returns_apart: false,
     tokens_expire: false,
 };
 
@@ -107,7 +108,7 @@ impl Marketplace for StandardWebhooks {
     }
 
     fn webhook_secret(&self, random: &[u8]) -> String {
-        webhook::secret_of(random)
+        signature::secret_of(random)
     }
 
     /// The address alone tells the store.

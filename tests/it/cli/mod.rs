@@ -9,6 +9,7 @@ mod serving;
 mod setup;
 mod shops;
 mod stock;
+mod told;
 mod upkeep;
 mod webhook;
 
