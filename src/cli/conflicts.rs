@@ -65,7 +65,7 @@ pub struct TakeArgs {
     /// Its number in `marketsink conflicts list`
     id: i64,
     /// Who sees to it
-    #[arg(long, env = "USER", value_name = "NAME")]
+    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
     by: Option<String>,
     /// Nobody sees to it any more
     #[arg(long)]
@@ -84,7 +84,7 @@ pub struct ResolveArgs {
     #[arg(value_parser = choice)]
     choice: Choice,
     /// Who decides
-    #[arg(long, env = "USER", value_name = "NAME")]
+    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
     by: Option<String>,
     /// Why, for whoever reads the history
     #[arg(long)]

@@ -51,10 +51,11 @@ enum GoodsArg {
 pub struct DecideArgs {
     /// The return, by its number in `marketsink orders returns`
     id: i64,
+    /// What becomes of them
     #[arg(long, value_enum)]
     goods: GoodsArg,
     /// Who decides
-    #[arg(long, env = "USER", value_name = "NAME")]
+    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
     by: Option<String>,
     /// Why, for whoever reads the history
     #[arg(long)]

@@ -3,14 +3,15 @@
 use super::{World, world::snap};
 use crate::support::scenarios;
 use marketsink::{
-    domain::{Goods, Handling, RemoteId, ReturnId},
+    domain::{ConflictId, Goods, Handling, RemoteId, ReturnId},
     marketplaces::simulation::SimStatus::{Completed, Paid, Shipped},
-    sales,
+    sales::{self, Asked, Choice, Decision, Resolved},
 };
 
 scenarios!(
     a_refund_in_part_is_credited_and_its_goods_wait_for_a_person,
     a_refund_that_is_deleted_is_taken_back,
+    a_link_that_changes_under_a_reserved_line_is_asked_about,
 );
 
 /// Three mugs that were sold, sent and received at the second shop.
@@ -79,4 +80,42 @@ async fn a_refund_that_is_deleted_is_taken_back(url: String) {
     assert_eq!(world.available("MUG").await, 7);
     snap!(world, "refund_deleted", world.section("orders").await);
     world.close().await;
+}
+
+/// Two mugs are reserved when somebody links their listing to another SKU.
+async fn a_link_that_changes_under_a_reserved_line_is_asked_about(url: String) {
+    let world = World::open(url).await;
+    world.order(&world.second, Paid, &[("MUG", 2)]);
+    world.settle().await;
+    let listing = world.listing_of(&world.second, "MUG").await;
+
+    world.link(&listing, "TEA-25").await;
+    world.link(&listing, "MUG").await;
+    assert_eq!(open(&world).await.len(), 0, "it is as it was");
+    world.link(&listing, "TEA-25").await;
+    let asked = open(&world).await;
+    assert_eq!(asked.len(), 1);
+    assert_eq!(world.available("MUG").await, 8);
+    let tx = world.running.app.db.write_tx().await.unwrap();
+    let decision = Decision {
+        choice: Choice::MoveToNewSku,
+        by: "Rani",
+        why: None,
+    };
+    let (id, now) = (ConflictId(asked[0].id), world.clock.now());
+    let done = sales::resolve(&tx, world.merchant, id, decision, now).await;
+    assert_eq!(done.unwrap(), Resolved::Done);
+    tx.commit().await.unwrap();
+    world.settle().await;
+
+    assert_eq!(world.available("MUG").await, 10);
+    assert_eq!(world.available("TEA-25").await, 8);
+    assert_eq!(open(&world).await.len(), 0);
+    world.close().await;
+}
+
+async fn open(world: &World) -> Vec<entity::conflicts::Model> {
+    let db = world.running.app.db.read();
+    let found = sales::list_conflicts(db, world.merchant, &Asked::default(), 10).await;
+    found.unwrap()
 }
