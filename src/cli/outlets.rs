@@ -36,6 +36,7 @@ pub struct ListArgs {}
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  marketsink outlets open 'Toko Kemang'")]
 pub struct OpenArgs {
+    /// What it is called
     name: String,
 }
 
@@ -43,7 +44,9 @@ pub struct OpenArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  marketsink outlets rename Second 'Toko Kemang'")]
 pub struct RenameArgs {
+    /// What it is called
     name: String,
+    /// What it is to be called
     to: String,
 }
 
@@ -56,6 +59,7 @@ pub struct RenameArgs {
 pub struct UseArgs {
     /// The channel, by its number in `marketsink channel list`
     channel: i64,
+    /// Their names, the first one first
     #[arg(required = true, value_name = "OUTLET")]
     outlets: Vec<String>,
 }

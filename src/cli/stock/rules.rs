@@ -393,13 +393,12 @@ async fn listings_of(
     sku: Option<SkuId>,
 ) -> anyhow::Result<Vec<(ListingId, SkuId)>> {
     let (db, merchant) = (session.app.db.read(), session.merchant);
-    let rows = match sku {
-        Some(sku) => catalog::listings_of(db, merchant, &[sku]).await?,
-        None => {
-            let page = catalog::linked_after(db, merchant, Some(channel.id), 0, MOST).await?;
-            let ids: Vec<ListingId> = page.iter().map(|(id, _)| ListingId(*id)).collect();
-            catalog::listings_by_id(db, merchant, &ids).await?
-        }
+    let rows = if let Some(sku) = sku {
+        catalog::listings_of(db, merchant, &[sku]).await?
+    } else {
+        let page = catalog::linked_after(db, merchant, Some(channel.id), 0, MOST).await?;
+        let ids: Vec<ListingId> = page.iter().map(|(id, _)| ListingId(*id)).collect();
+        catalog::listings_by_id(db, merchant, &ids).await?
     };
     let here = rows
         .into_iter()

@@ -24,6 +24,7 @@ mod shopify;
 mod silence;
 mod skus;
 mod stock;
+mod telling;
 mod tokens;
 mod upkeep;
 mod weather;
