@@ -166,7 +166,11 @@ async fn use_outlets(context: &Context, args: &UseArgs) -> anyhow::Result<()> {
     }
     let now = session.now();
     let tx = session.app.db.write_tx().await?;
-    channels::set_outlets(&tx, &channel, (outlets[0], &outlets[1..]), now).await?;
+    // Names that share a connection sell the same listings: Tokopedia on TikTok Shop.
+    for id in channels::platforms_of(&tx, channel.connection()).await? {
+        let one = channels::load(&tx, id).await?;
+        channels::set_outlets(&tx, &one, (outlets[0], &outlets[1..]), now).await?;
+    }
     let scope = RuleScope {
         sku: None,
         channel: Some(channel.connection()),
