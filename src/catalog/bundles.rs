@@ -2,6 +2,10 @@
 //!
 //! A component is counted itself: bundles of bundles are refused. A bundle is never counted; what is available of it
 //! follows from its components.
+//!
+//! TikTok Shop knows virtual bundles of its own, and names their components on the order line
+//! (`combined_listing_skus`). Here a bundle is what the merchant says it is: a line counts by the SKU that it is
+//! linked to, on every marketplace alike.
 
 use crate::db::Tx;
 use crate::domain::{MerchantId, SkuId};

@@ -59,6 +59,7 @@ pub struct ChannelSettings {
     /// Units that are kept back from the channel; 0 to 100,000. Default: 0, as the rules of stock say.
     pub buffer: i64,
     /// Outlets that the channel sells from when its own has too little, in this order. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub further_outlets: Vec<OutletId>,
     /// Whether our prices are told to the channel. Default: no.
     pub push_prices: bool,

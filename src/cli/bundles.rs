@@ -39,6 +39,7 @@ pub struct ListArgs {}
     after_help = "Examples:\n  marketsink bundles set --sku GIFT-SET --part MUG=1 --part TEA-25=2 --name 'Gift set'"
 )]
 pub struct SetArgs {
+    /// The bundle's code
     #[arg(long, value_name = "CODE")]
     sku: String,
     /// A component and its units in one bundle; 1 without a number
@@ -53,6 +54,7 @@ pub struct SetArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  marketsink bundles remove --sku GIFT-SET")]
 pub struct RemoveArgs {
+    /// The bundle's code
     #[arg(long, value_name = "CODE")]
     sku: String,
 }

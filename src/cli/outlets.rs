@@ -36,6 +36,7 @@ pub struct ListArgs {}
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  marketsink outlets open 'Toko Kemang'")]
 pub struct OpenArgs {
+    /// What it is called
     name: String,
 }
 
@@ -43,7 +44,9 @@ pub struct OpenArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  marketsink outlets rename Second 'Toko Kemang'")]
 pub struct RenameArgs {
+    /// What it is called
     name: String,
+    /// What it is to be called
     to: String,
 }
 
@@ -56,6 +59,7 @@ pub struct RenameArgs {
 pub struct UseArgs {
     /// The channel, by its number in `marketsink channel list`
     channel: i64,
+    /// Their names, the first one first
     #[arg(required = true, value_name = "OUTLET")]
     outlets: Vec<String>,
 }
@@ -162,7 +166,11 @@ async fn use_outlets(context: &Context, args: &UseArgs) -> anyhow::Result<()> {
     }
     let now = session.now();
     let tx = session.app.db.write_tx().await?;
-    channels::set_outlets(&tx, &channel, (outlets[0], &outlets[1..]), now).await?;
+    // Names that share a connection sell the same listings: Tokopedia on TikTok Shop.
+    for id in channels::platforms_of(&tx, channel.connection()).await? {
+        let one = channels::load(&tx, id).await?;
+        channels::set_outlets(&tx, &one, (outlets[0], &outlets[1..]), now).await?;
+    }
     let scope = RuleScope {
         sku: None,
         channel: Some(channel.connection()),

@@ -83,8 +83,12 @@ pub struct SetArgs {
 }
 
 /// Says what one unit of a SKU costs: `marketsink drift` compares it with what channels show
+///
+/// `marketsink stock price` and `marketsink prices set` are the same. Channels with the setting push_prices are told.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  marketsink stock price --sku MUG 55000 --currency IDR")]
+#[command(
+    after_help = "Examples:\n  marketsink stock price --sku MUG 55000 --currency IDR\n  marketsink prices set --sku MUG 55000 --currency IDR"
+)]
 pub(super) struct PriceArgs {
     #[arg(long, value_name = "CODE")]
     sku: String,

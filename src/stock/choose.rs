@@ -34,7 +34,46 @@ pub struct Held {
 }
 
 /// What is free at each outlet; decides where units are sold from. Empty where there is nothing to choose.
-pub type Free = HashMap<(SkuId, OutletId), i64>;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Free {
+    units: HashMap<(SkuId, OutletId), i64>,
+    /// Where a whole order finds all its units of a SKU, though its lines ask one by one.
+    whole: HashMap<SkuId, OutletId>,
+}
+
+impl Free {
+    pub fn new(units: HashMap<(SkuId, OutletId), i64>) -> Self {
+        let whole = HashMap::new();
+        Self { units, whole }
+    }
+
+    /// Looks for the first outlet that has everything an order needs, or else, of each SKU, for the first that has
+    /// all of that.
+    pub fn look_for(&mut self, needs: &BTreeMap<SkuId, i64>, outlets: &[OutletId]) {
+        let has = |outlet: &OutletId, sku: SkuId, units: i64| self.at(sku, *outlet) >= units;
+        let has_all = |outlet: &&OutletId| needs.iter().all(|(sku, n)| has(outlet, *sku, *n));
+        let all = outlets.iter().find(has_all).copied();
+        let of_sku = |(sku, n): (&SkuId, &i64)| {
+            let found = outlets.iter().find(|outlet| has(outlet, *sku, *n));
+            Some((*sku, all.or(found.copied())?))
+        };
+        self.whole = needs.iter().filter_map(of_sku).collect();
+    }
+
+    fn at(&self, sku: SkuId, outlet: OutletId) -> i64 {
+        self.units.get(&(sku, outlet)).copied().unwrap_or(0)
+    }
+}
+
+/// Units of each counted SKU that a line takes anew when it goes from `before` to `after`.
+pub fn needs(
+    (before, after): (Units, Units),
+    parts: &[Part],
+) -> impl Iterator<Item = (SkuId, i64)> + '_ {
+    let more = after.allocated + after.shipped - before.allocated - before.shipped;
+    let more = more.max(0);
+    parts.iter().map(move |part| (part.sku, part.units * more))
+}
 
 /// One movement to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,23 +266,22 @@ fn taken(
     outlets: &[OutletId],
     free: &mut Free,
 ) -> Vec<(SkuId, OutletId, i64)> {
-    let free_at = |free: &Free, sku, outlet| free.get(&(sku, outlet)).copied().unwrap_or(0);
     let has_all = |outlet: &&OutletId| {
-        let enough = |part: &Part| free_at(free, part.sku, **outlet) >= part.units * n;
+        let enough = |part: &Part| free.at(part.sku, **outlet) >= part.units * n;
         parts.iter().all(enough)
     };
-    let whole = outlets.iter().find(has_all).copied();
+    let together = outlets.iter().find(has_all).copied();
     let mut all = Vec::new();
     for part in parts {
-        let here: Vec<(OutletId, i64)> = match whole {
+        let here: Vec<(OutletId, i64)> = match free.whole.get(&part.sku).copied().or(together) {
             Some(outlet) => vec![(outlet, part.units * n)],
             None => outlets
                 .iter()
-                .map(|outlet| (*outlet, free_at(free, part.sku, *outlet)))
+                .map(|outlet| (*outlet, free.at(part.sku, *outlet)))
                 .collect(),
         };
         for (outlet, units) in choose(part.units * n, &here) {
-            *free.entry((part.sku, outlet)).or_default() -= units;
+            *free.units.entry((part.sku, outlet)).or_default() -= units;
             all.push((part.sku, outlet, units));
         }
     }
@@ -305,7 +343,7 @@ mod tests {
     #[test]
     fn units_leave_and_come_back_where_they_were_allocated() {
         let outlets = [FIRST, SECOND];
-        let mut free = Free::from([((MUG, FIRST), 1), ((MUG, SECOND), 5)]);
+        let mut free = Free::new(HashMap::from([((MUG, FIRST), 1), ((MUG, SECOND), 5)]));
 
         let sold = moves((units(0, 0), units(3, 0)), &mug(), &[], &outlets, &mut free);
         assert_eq!(sold.len(), 1);
@@ -314,7 +352,7 @@ mod tests {
         // The first outlet is filled up meanwhile: the units are at the second all the same.
         let held = held_after(&[], &sold);
         let change = (units(3, 0), units(0, 2));
-        let sent = moves(change, &mug(), &held, &outlets, &mut Free::new());
+        let sent = moves(change, &mug(), &held, &outlets, &mut Free::default());
         let held = held_after(&held, &sent);
         assert_eq!(held[0].units, units(0, 2));
         assert!(sent.iter().all(|one| one.outlet == SECOND));
@@ -322,7 +360,7 @@ mod tests {
         assert_eq!(kinds, [MovementKind::Ship, MovementKind::Cancel]);
 
         let change = (units(0, 2), units(0, 0));
-        let back = moves(change, &mug(), &held, &outlets, &mut Free::new());
+        let back = moves(change, &mug(), &held, &outlets, &mut Free::default());
         assert_eq!((back[0].outlet, back[0].on_hand), (SECOND, 2));
         assert_eq!(back[0].kind, MovementKind::Return);
     }
@@ -331,7 +369,7 @@ mod tests {
     fn a_bundle_moves_its_components_and_gives_back_what_it_took() {
         let parts = [Part { sku: MUG, units: 1 }, Part { sku: TEA, units: 2 }];
         let change = (units(0, 0), units(3, 0));
-        let sold = moves(change, &parts, &[], &[FIRST], &mut Free::new());
+        let sold = moves(change, &parts, &[], &[FIRST], &mut Free::default());
         let allocated: Vec<_> = sold.iter().map(|one| (one.sku, one.allocated)).collect();
         assert_eq!(allocated, [(MUG, 3), (TEA, 6)]);
 
@@ -339,15 +377,34 @@ mod tests {
         let held = held_after(&[], &sold);
         let now = [Part { sku: MUG, units: 1 }, Part { sku: TEA, units: 1 }];
         let change = (units(3, 0), units(1, 0));
-        let off = moves(change, &now, &held, &[FIRST], &mut Free::new());
+        let off = moves(change, &now, &held, &[FIRST], &mut Free::default());
         let released: Vec<_> = off.iter().map(|one| (one.sku, one.allocated)).collect();
         assert_eq!(released, [(MUG, -2), (TEA, -4)]);
     }
 
     #[test]
+    fn an_order_with_a_line_for_each_unit_is_not_split_where_one_outlet_has_them_all() {
+        let outlets = [FIRST, SECOND];
+        let mut free = Free::new(HashMap::from([((MUG, FIRST), 1), ((MUG, SECOND), 2)]));
+        let line = (units(0, 0), units(1, 0));
+        let mut needed = BTreeMap::new();
+        for (sku, n) in [line, line]
+            .iter()
+            .flat_map(|_| needs(line, &[Part { sku: MUG, units: 1 }]).collect::<Vec<_>>())
+        {
+            *needed.entry(sku).or_default() += n;
+        }
+
+        free.look_for(&needed, &outlets);
+        let sold = [line, line].map(|line| moves(line, &mug(), &[], &outlets, &mut free)[0].outlet);
+
+        assert_eq!(sold, [SECOND, SECOND]);
+    }
+
+    #[test]
     fn what_left_before_the_ledger_began_comes_back_to_the_first_outlet() {
         let change = (units(0, 2), units(0, 1));
-        let back = moves(change, &mug(), &[], &[FIRST, SECOND], &mut Free::new());
+        let back = moves(change, &mug(), &[], &[FIRST, SECOND], &mut Free::default());
 
         assert_eq!((back[0].outlet, back[0].on_hand), (FIRST, 1));
     }
@@ -388,7 +445,7 @@ mod tests {
             let outlets = [OutletId(1), OutletId(2), OutletId(3)];
             let mut at = units(0, 0);
             let mut held = Vec::new();
-            let mut left: Free = free
+            let left = free
                 .iter()
                 .enumerate()
                 .map(|(n, units)| {
@@ -396,6 +453,7 @@ mod tests {
                     ((SkuId(7 + n % 2), OutletId(1 + n / 2)), *units)
                 })
                 .collect();
+            let mut left = Free::new(left);
             for (allocated, shipped) in walk {
                 let next = units(allocated, shipped);
                 let moved = moves((at, next), &parts, &held, &outlets, &mut left);

@@ -13,7 +13,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, ExprTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect, sea_query::Expr,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A line of an order whose units change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,16 @@ pub async fn hold(
     };
     let outlets = channel.outlets();
     let mut free = free_at(tx, &outlets, &parts).await?;
+    if outlets.len() > 1 {
+        let mut needs: BTreeMap<SkuId, i64> = BTreeMap::new();
+        for change in changes {
+            let units = (change.before, change.after);
+            for (sku, n) in choose::needs(units, &parts[&change.sku]) {
+                *needs.entry(sku).or_default() += n;
+            }
+        }
+        free.look_for(&needs, &outlets);
+    }
     let mut movements = Vec::new();
     for change in changes {
         let held = held.get(&change.line).map_or(&[][..], Vec::as_slice);
@@ -161,7 +171,7 @@ async fn free_at(
     parts: &HashMap<SkuId, Vec<Part>>,
 ) -> Result<Free, DbErr> {
     if outlets.len() < 2 {
-        return Ok(Free::new());
+        return Ok(Free::default());
     }
     let skus: BTreeSet<i64> = parts.values().flatten().map(|part| part.sku.0).collect();
     let rows = levels_at(outlets, skus).lock_exclusive().all(tx).await?;
@@ -169,7 +179,7 @@ async fn free_at(
         let left = row.on_hand - row.allocated - row.reserved;
         ((SkuId(row.sku_id), OutletId(row.outlet_id)), left)
     };
-    Ok(rows.into_iter().map(free).collect())
+    Ok(Free::new(rows.into_iter().map(free).collect()))
 }
 
 pub(super) fn levels_at(

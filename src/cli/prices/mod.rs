@@ -134,13 +134,12 @@ pub(super) async fn priced(
         if channel.parent.is_some() || only.is_some_and(|id| id != channel.id) {
             continue;
         }
-        let rows = match sku {
-            Some(sku) => catalog::listings_of(db, merchant, &[sku]).await?,
-            None => {
-                let page = catalog::page_of_channel(db, channel.id, ListingId(0), MOST).await?;
-                let linked = page.into_iter().filter(|row| row.state != "gone");
-                linked.filter(|row| row.sku_id.is_some()).collect()
-            }
+        let rows = if let Some(sku) = sku {
+            catalog::listings_of(db, merchant, &[sku]).await?
+        } else {
+            let page = catalog::page_of_channel(db, channel.id, ListingId(0), MOST).await?;
+            let linked = page.into_iter().filter(|row| row.state != "gone");
+            linked.filter(|row| row.sku_id.is_some()).collect()
         };
         let here: Vec<listings::Model> = rows
             .into_iter()

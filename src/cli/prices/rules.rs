@@ -157,7 +157,8 @@ async fn scope_of(session: &Session, args: &ScopeArgs) -> anyhow::Result<PriceSc
         None => None,
     };
     let channel = match args.channel {
-        Some(id) => Some(session.channel(id).await?.id),
+        // Listings are the connection's: Tokopedia shows those of TikTok Shop.
+        Some(id) => Some(session.channel(id).await?.connection()),
         None => None,
     };
     Ok(PriceScope { sku, channel })

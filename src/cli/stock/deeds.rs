@@ -19,6 +19,7 @@ Examples:
   marketsink stock adjust --sku MUG --units=-2 --reason 'broken in the store room'
   marketsink stock adjust --sku MUG --units 5 --reason 'found' --outlet Main")]
 pub struct AdjustArgs {
+    /// Its code
     #[arg(long, value_name = "CODE")]
     sku: String,
     /// How many more; negative: fewer
@@ -27,6 +28,7 @@ pub struct AdjustArgs {
     /// Why, for whoever reads the ledger
     #[arg(long)]
     reason: String,
+    /// Where they are
     #[arg(long, default_value = accounts::DEFAULT_OUTLET)]
     outlet: String,
 }
@@ -37,12 +39,16 @@ pub struct AdjustArgs {
     after_help = "Examples:\n  marketsink stock transfer --sku MUG --from Main --to Second --units 10"
 )]
 pub struct TransferArgs {
+    /// Its code
     #[arg(long, value_name = "CODE")]
     sku: String,
+    /// Where they are
     #[arg(long, value_name = "OUTLET")]
     from: String,
+    /// Where they go
     #[arg(long, value_name = "OUTLET")]
     to: String,
+    /// How many
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
     units: i64,
     /// Why, for whoever reads the ledger
@@ -56,13 +62,16 @@ pub struct TransferArgs {
     after_help = "Examples:\n  marketsink stock reserve --sku MUG --units 10 --note 'flash sale 12.12'"
 )]
 pub struct ReserveArgs {
+    /// Its code
     #[arg(long, value_name = "CODE")]
     sku: String,
+    /// How many
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
     units: i64,
     /// What for
     #[arg(long)]
     note: String,
+    /// Where they are
     #[arg(long, default_value = accounts::DEFAULT_OUTLET)]
     outlet: String,
 }
@@ -73,13 +82,16 @@ pub struct ReserveArgs {
     after_help = "Examples:\n  marketsink stock release --sku MUG --units 10 --note 'the flash sale is over'"
 )]
 pub struct ReleaseArgs {
+    /// Its code
     #[arg(long, value_name = "CODE")]
     sku: String,
+    /// How many
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
     units: i64,
     /// Why
     #[arg(long)]
     note: String,
+    /// Where they are
     #[arg(long, default_value = accounts::DEFAULT_OUTLET)]
     outlet: String,
 }

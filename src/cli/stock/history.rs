@@ -23,6 +23,7 @@ Examples:
   marketsink stock history --sku MUG
   marketsink stock history --sku MUG --outlet Main --csv > mug.csv")]
 pub struct HistoryArgs {
+    /// Its code
     #[arg(long, value_name = "CODE")]
     sku: String,
     /// Only at this outlet

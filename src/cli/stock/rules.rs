@@ -208,7 +208,8 @@ async fn scope_of(session: &Session, args: &ScopeArgs) -> anyhow::Result<RuleSco
         None => None,
     };
     let channel = match args.channel {
-        Some(id) => Some(session.channel(id).await?.id),
+        // Listings are the connection's: Tokopedia shows those of TikTok Shop.
+        Some(id) => Some(session.channel(id).await?.connection()),
         None => None,
     };
     Ok(RuleScope { sku, channel })
@@ -393,13 +394,12 @@ async fn listings_of(
     sku: Option<SkuId>,
 ) -> anyhow::Result<Vec<(ListingId, SkuId)>> {
     let (db, merchant) = (session.app.db.read(), session.merchant);
-    let rows = match sku {
-        Some(sku) => catalog::listings_of(db, merchant, &[sku]).await?,
-        None => {
-            let page = catalog::linked_after(db, merchant, Some(channel.id), 0, MOST).await?;
-            let ids: Vec<ListingId> = page.iter().map(|(id, _)| ListingId(*id)).collect();
-            catalog::listings_by_id(db, merchant, &ids).await?
-        }
+    let rows = if let Some(sku) = sku {
+        catalog::listings_of(db, merchant, &[sku]).await?
+    } else {
+        let page = catalog::linked_after(db, merchant, Some(channel.id), 0, MOST).await?;
+        let ids: Vec<ListingId> = page.iter().map(|(id, _)| ListingId(*id)).collect();
+        catalog::listings_by_id(db, merchant, &ids).await?
     };
     let here = rows
         .into_iter()

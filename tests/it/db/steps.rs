@@ -60,7 +60,10 @@ async fn the_calendar_comes_to_channels_that_are_there_already(url: String) {
     let check = format!("{} * * * *", shop.channel.0 % 60);
     let silence = format!("{}-59/15 * * * *", shop.channel.0 % 15);
     let proof = format!("{} 5 * * *", shop.channel.0 % 60);
-    let mut expected = vec!["1-59/10 * * * *".to_owned(), often, check, silence, proof];
+    let again = format!("{} 3 * * *", shop.channel.0 % 60);
+    let compare = format!("{} */4 * * *", shop.channel.0 % 60);
+    let first = "1-59/10 * * * *".to_owned();
+    let mut expected = vec![first, often, check, silence, proof, again, compare];
     expected.sort();
     assert_eq!(expressions, expected);
     let none = credentials::Entity::find().all(db.read()).await.unwrap();

@@ -26,6 +26,7 @@ mod shopify;
 mod silence;
 mod skus;
 mod stock;
+mod telling;
 mod tokens;
 mod told;
 mod upkeep;
