@@ -113,6 +113,7 @@ enum Command {
     Bundles(bundles::BundlesCommand),
     #[command(subcommand)]
     Prices(prices::PricesCommand),
+    #[command(subcommand)]
     Endpoints(endpoints::EndpointsCommand),
     #[command(subcommand, name = "dealpos")]
     DealPos(dealpos::DealPosCommand),
