@@ -33,6 +33,8 @@ pub struct Model {
     pub shipped: i64,
     /// Counts stock movements of this line.
     pub revision: i64,
+    /// What the whole line costs before the seller's discounts; none: not told.
+    pub gross_minor: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

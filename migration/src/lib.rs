@@ -17,6 +17,7 @@ mod m20261124_000009_linking;
 mod m20261124_000010_completeness;
 mod m20261124_000011_schedules;
 mod m20261124_000012_silence;
+mod m20261124_000017_numbers;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_completeness::Migration),
             Box::new(m20261124_000011_schedules::Migration),
             Box::new(m20261124_000012_silence::Migration),
+            Box::new(m20261124_000017_numbers::Migration),
         ]
     }
 }

@@ -16,6 +16,7 @@ mod finding;
 mod follow;
 mod guide;
 mod listings;
+mod numbers;
 mod orders;
 mod output;
 mod sandbox;
@@ -100,6 +101,8 @@ enum Command {
     #[command(subcommand)]
     Stock(stock::StockCommand),
     #[command(subcommand)]
+    Numbers(numbers::NumbersCommand),
+    #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
     #[command(subcommand)]
     Alarms(alarms::AlarmsCommand),
@@ -144,6 +147,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,
+        Command::Numbers(command) => numbers::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,

@@ -136,6 +136,7 @@ async fn write_line(
         }
         row.title = Set(shown.title.clone());
         row.total_minor = Set(shown.total.minor);
+        row.gross_minor = Set(shown.gross.map(|gross| gross.minor));
     }
     row.sku_id = Set(sku.map(|sku| sku.0));
     row.flag = Set(flag(sku, shown));

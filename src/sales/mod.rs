@@ -1,10 +1,11 @@
 //! Orders in the merchant's books: documents, payments, deliveries, and the stock they hold.
 //!
-//! Owns the tables `orders`, `order_lines` and `order_steps`. `plan` decides, `record` writes: one
+//! Owns the tables `orders`, `order_lines`, `order_steps`, `number_series` and `number_settings`. `plan` decides, `record` writes: one
 //! transaction per order, the same result whatever was heard, how often, in which order.
 
 mod compare;
 mod lines;
+mod numbers;
 mod plan;
 mod queries;
 mod record;
@@ -14,6 +15,10 @@ mod waiting;
 pub use compare::{
     BookedOrder, Difference, Told, Unlike, booked_orders, booked_within, differences,
     nothing_to_book,
+};
+pub use numbers::{
+    BrokenSeries, DEFAULT_FORMAT, NumberError, NumberFormat, OutletNumbers, Reset, broken_series,
+    numbers, outlet_code, set_code, set_format,
 };
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{

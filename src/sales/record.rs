@@ -1,12 +1,14 @@
 //! Writing one order to the books, in the caller's transaction.
 
 use super::{
-    Booked, Plan, Step, lines, plan,
+    Booked, Plan, Step, lines,
+    numbers::take_number,
+    plan,
     queries::{document_name, fulfilment_name, standing_of},
 };
 use crate::channels::{self, Channel, ChannelError};
 use crate::db::Tx;
-use crate::domain::{Document, Fulfilment, Order, OrderId, Source, Timestamp};
+use crate::domain::{Document, Fulfilment, Order, OrderId, OutletId, Source, Timestamp};
 use crate::stock::{self, SoldOn};
 use entity::{order_lines, order_steps, orders};
 use sea_orm::{
@@ -171,7 +173,8 @@ async fn write_order(
     let invoice_number = match &held {
         Some(row) if row.invoice_number.is_some() => row.invoice_number.clone(),
         _ if standing.document == Document::Invoice => {
-            Some(format!("INV/{}/{}", channel.id, order.number))
+            let outlet = held.as_ref().map_or(channel.outlet.0, |row| row.outlet_id);
+            Some(take_number(tx, channel.merchant, OutletId(outlet), now).await?)
         }
         _ => None,
     };

@@ -9,6 +9,7 @@ use crate::db::Db;
 use crate::domain::{MerchantId, Timestamp};
 use crate::inbox::{self, Verdict};
 use crate::queue::{Queue, QueueOptions};
+use crate::sales;
 use crate::stock;
 use crate::sync;
 use std::time::Duration;
@@ -120,6 +121,7 @@ async fn examine_merchant(
         };
         findings.push(Finding::warn("deliveries", found, to_do));
     }
+    findings.extend(numbers(db, merchant).await?);
     let broken = stock::sums_differ(db, merchant).await?;
     if !broken.is_empty() {
         findings.push(Finding::fail(
@@ -129,6 +131,20 @@ async fn examine_merchant(
         ));
     }
     Ok(())
+}
+
+/// Series of invoice numbers with a gap or a double.
+async fn numbers(db: &Db, merchant: MerchantId) -> anyhow::Result<Option<Finding>> {
+    let broken = sales::broken_series(db, merchant).await?;
+    let names: Vec<&str> = broken.iter().map(|one| one.series.as_str()).collect();
+    let finding = || {
+        Finding::fail(
+            "invoice numbers",
+            format!("numbers are missing or doubled in {}", names.join(", ")),
+            "something wrote past the books; `marketsink numbers check` counts them",
+        )
+    };
+    Ok((!broken.is_empty()).then(finding))
 }
 
 async fn clock(db: &Db, connections: &[Channel], now: Timestamp) -> anyhow::Result<Finding> {
