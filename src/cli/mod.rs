@@ -12,13 +12,16 @@ mod deliveries;
 mod demo;
 mod doctor;
 mod drift;
+mod export;
 mod finding;
 mod follow;
 mod guide;
+mod import;
 mod listings;
 mod numbers;
 mod orders;
 mod output;
+mod report;
 mod sandbox;
 mod scan;
 mod scans;
@@ -100,8 +103,13 @@ enum Command {
     Webhook(webhook::WebhookCommand),
     #[command(subcommand)]
     Stock(stock::StockCommand),
+    Export(export::ExportArgs),
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     #[command(subcommand)]
     Numbers(numbers::NumbersCommand),
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
     #[command(subcommand)]
@@ -147,7 +155,10 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,
+        Command::Export(args) => export::run(&context()?, &args).await,
+        Command::Import(command) => import::run(&context()?, command).await,
         Command::Numbers(command) => numbers::run(&context()?, command).await,
+        Command::Report(command) => report::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,

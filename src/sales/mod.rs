@@ -4,6 +4,7 @@
 //! transaction per order, the same result whatever was heard, how often, in which order.
 
 mod compare;
+mod imported;
 mod lines;
 mod numbers;
 mod plan;
@@ -16,6 +17,7 @@ pub use compare::{
     BookedOrder, Difference, Told, Unlike, booked_orders, booked_within, differences,
     nothing_to_book,
 };
+pub use imported::{booked_numbers, imported_id};
 pub use numbers::{
     BrokenSeries, DEFAULT_FORMAT, NumberError, NumberFormat, OutletNumbers, Reset, broken_series,
     numbers, outlet_code, set_code, set_format,

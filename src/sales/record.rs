@@ -1,7 +1,9 @@
 //! Writing one order to the books, in the caller's transaction.
 
 use super::{
-    Booked, Plan, Step, lines,
+    Booked, Plan, Step,
+    imported::{imported_id, own_row},
+    lines,
     numbers::take_number,
     plan,
     queries::{document_name, fulfilment_name, standing_of},
@@ -126,12 +128,15 @@ async fn held_order(
     connection: &Channel,
     order: &Order,
 ) -> Result<Option<orders::Model>, DbErr> {
-    orders::Entity::of_merchant(connection.merchant.0)
+    let imported = imported_id(&order.number);
+    let ids = [order.remote_id.as_str(), imported.as_str()];
+    let rows = orders::Entity::of_merchant(connection.merchant.0)
         .filter(orders::Column::ConnectionId.eq(connection.id.0))
-        .filter(orders::Column::RemoteId.eq(order.remote_id.as_str()))
+        .filter(orders::Column::RemoteId.is_in(ids))
         .lock_exclusive()
-        .one(tx)
-        .await
+        .all(tx)
+        .await?;
+    own_row(tx, rows, order).await
 }
 
 async fn lines_of(tx: &Tx, order: i64) -> Result<Vec<order_lines::Model>, DbErr> {

@@ -11,10 +11,12 @@
 
 mod fanout;
 mod ledger;
+mod opening;
 mod pushes;
 
 pub use fanout::{SoldOn, enqueue_pushes};
 pub use ledger::{
     LevelView, Movement, MovementKind, append, levels, movements_of, set_on_hand, sums_differ,
 };
+pub use opening::{levels_of, open_levels};
 pub use pushes::{PushResult, pushable, recent_pushes, record_push};
