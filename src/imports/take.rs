@@ -94,6 +94,7 @@ pub async fn examine(db: &Db, import: &Import<'_>, now: Timestamp) -> Result<Out
         ImportKind::Invoices => look(db, import, &Invoices::open(db, import, now).await?).await?,
     };
     outcome.taken_before = known;
+    outcome.faults.sort_by_key(|fault| fault.row);
     if import.kind == ImportKind::Invoices {
         outcome.notes.push(NOT_KEPT.to_owned());
     }

@@ -7,6 +7,7 @@ use crate::channels::{self, Channel, ChannelState, Ending, Sealer};
 use crate::cli::{channel::again, context::Context, finding::Finding, output::at};
 use crate::db::Db;
 use crate::domain::{MerchantId, Timestamp};
+use crate::imports;
 use crate::inbox::{self, Verdict};
 use crate::queue::{Queue, QueueOptions};
 use crate::sales;
@@ -122,6 +123,7 @@ async fn examine_merchant(
         findings.push(Finding::warn("deliveries", found, to_do));
     }
     findings.extend(numbers(db, merchant).await?);
+    findings.extend(imported(db, merchant).await?);
     let broken = stock::sums_differ(db, merchant).await?;
     if !broken.is_empty() {
         findings.push(Finding::fail(
@@ -145,6 +147,22 @@ async fn numbers(db: &Db, merchant: MerchantId) -> anyhow::Result<Option<Finding
         )
     };
     Ok((!broken.is_empty()).then(finding))
+}
+
+/// The newest import that did not come to its end.
+async fn imported(db: &Db, merchant: MerchantId) -> anyhow::Result<Option<Finding>> {
+    let rows = imports::imports(db, merchant, 100).await?;
+    let open = rows.into_iter().find(|row| row.state == "running");
+    Ok(open.map(|row| {
+        Finding::warn(
+            format!("import {}", row.id),
+            format!(
+                "{} of {} rows of {} are taken",
+                row.done_rows, row.rows, row.file_name
+            ),
+            "if nobody is importing it now, import the same file again: it goes on",
+        )
+    }))
 }
 
 async fn clock(db: &Db, connections: &[Channel], now: Timestamp) -> anyhow::Result<Finding> {
