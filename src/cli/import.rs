@@ -6,7 +6,8 @@ use super::{
     sheet::{Sheet, text},
 };
 use crate::accounts;
-use crate::domain::{ChannelId, Currency};
+use crate::app::App;
+use crate::domain::{ChannelId, Currency, Timestamp};
 use crate::imports::{self, Import, ImportKind, ImportOptions, Mark, Outcome, TOLD};
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
@@ -204,17 +205,10 @@ async fn take(
 ) -> anyhow::Result<ExitCode> {
     let app = context.open().await?;
     let now = app.clock.now();
-    // The first import may be the first thing that a merchant does.
-    let merchant = if kind == ImportKind::Skus && file.apply {
-        let tx = app.db.write_tx().await?;
-        let zone = accounts::DEFAULT_TIME_ZONE;
-        let merchant = accounts::open_merchant(&tx, &context.merchant, zone, now).await?;
-        accounts::open_outlet(&tx, merchant, accounts::DEFAULT_OUTLET, now).await?;
-        tx.commit().await?;
-        merchant
-    } else {
-        accounts::merchant_named(&app.db, &context.merchant).await?
-    };
+    if kind == ImportKind::Skus && file.apply {
+        open_place(&app, &context.merchant, now).await?;
+    }
+    let merchant = accounts::merchant_named(&app.db, &context.merchant).await?;
     let import = Import {
         merchant,
         kind,
@@ -238,6 +232,20 @@ async fn take(
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The first import may be the first thing that a merchant does.
+async fn open_place(app: &App, merchant: &str, now: Timestamp) -> anyhow::Result<()> {
+    let zone = accounts::DEFAULT_TIME_ZONE;
+    let tx = app.db.write_tx().await?;
+    let merchant = accounts::open_merchant(&tx, merchant, zone, now).await?;
+    tx.commit().await?;
+    if accounts::outlets(&app.db, merchant).await?.is_empty() {
+        let tx = app.db.write_tx().await?;
+        accounts::open_outlet(&tx, merchant, accounts::DEFAULT_OUTLET, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 fn tell(file: &FileArgs, outcome: &Outcome) {

@@ -50,17 +50,18 @@ impl Outlets {
         Ok(Self(by_name.collect()))
     }
 
-    /// The outlet of a cell; of an empty one, the usual.
+    /// The outlet of a cell; of an empty one, the only one there is, or the usual.
     pub fn named(&self, cell: &str) -> Result<OutletId, String> {
-        let name = if cell.is_empty() {
-            accounts::DEFAULT_OUTLET
-        } else {
-            cell
+        let only = self.0.values().next().filter(|_| self.0.len() == 1);
+        let found = match (cell, only) {
+            ("", Some(only)) => Some(only),
+            ("", None) => self.0.get(accounts::DEFAULT_OUTLET),
+            (name, _) => self.0.get(name),
         };
-        self.0.get(name).copied().ok_or_else(|| {
+        found.copied().ok_or_else(|| {
             let mut names: Vec<&str> = self.0.keys().map(String::as_str).collect();
             names.sort_unstable();
-            format!("there is no such outlet; there are: {}", names.join(", "))
+            format!("which outlet? there are: {}", names.join(", "))
         })
     }
 }
