@@ -33,6 +33,18 @@ pub struct Model {
     pub shipped: i64,
     /// Counts stock movements of this line.
     pub revision: i64,
+    /// Units of which the marketplace says that they do not come back.
+    pub off_shelf: i64,
+    /// Units that were called off and that a person left out of stock.
+    pub left_out: i64,
+    /// Units that were called off and that a person put aside, to be looked at.
+    pub set_aside: i64,
+    /// Units of returns that are on the shelf again.
+    pub restocked: i64,
+    /// Units that are at the outlet for what must be looked at, those put aside included.
+    pub quarantined: i64,
+    /// What of the invoice's credits is this line's.
+    pub refunded_minor: i64,
     /// What the whole line costs before the seller's discounts; none: not told.
     pub gross_minor: Option<i64>,
 }

@@ -17,6 +17,9 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub source: String,
     pub done_at: i64,
+    /// Which return, edit or conflict; empty for the steps that an order takes once.
+    #[sea_orm(column_type = "Text")]
+    pub subject: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -48,6 +48,20 @@ pub struct Model {
     pub attention: Option<String>,
     pub first_seen_at: i64,
     pub recorded_at: i64,
+    /// What went back to the buyer and is credited on the invoice; never more than the total.
+    pub refunded_minor: i64,
+    /// Returns that are booked for it, deleted ones included.
+    pub n_returns: i64,
+    pub open_conflicts: i64,
+    /// How often it was booked: after a void a person may have it booked again.
+    pub booking: i64,
+    /// What the marketplace says the total is, where the books hold another one until a person decides.
+    pub told_minor: Option<i64>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub told_currency: Option<String>,
+    /// What the reading itself says a person should look at.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub remark: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

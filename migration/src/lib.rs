@@ -17,6 +17,7 @@ mod m20261124_000009_linking;
 mod m20261124_000010_completeness;
 mod m20261124_000011_schedules;
 mod m20261124_000012_silence;
+mod m20261124_000013_returns;
 mod m20261124_000017_numbers;
 mod table;
 
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_completeness::Migration),
             Box::new(m20261124_000011_schedules::Migration),
             Box::new(m20261124_000012_silence::Migration),
+            Box::new(m20261124_000013_returns::Migration),
             Box::new(m20261124_000017_numbers::Migration),
         ]
     }

@@ -36,7 +36,7 @@ pub use store::{
 };
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 
-use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, Timestamp};
+use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, ReturnPolicy, Timestamp};
 use crate::marketplaces::{self, Marketplace, ShopAddress};
 use entity::channels;
 use sea_orm::DbErr;
@@ -53,6 +53,10 @@ pub struct ChannelSettings {
     pub push_stock: bool,
     /// Units that are kept back from the channel; 0 to 100,000. Default: 0.
     pub buffer: i64,
+    /// What becomes of returned goods, per reason. Default: what the marketplace says is back goes on the shelf, and it
+    /// is asked where the rest is.
+    #[serde(skip_serializing_if = "ReturnPolicy::is_default")]
+    pub returns: ReturnPolicy,
 }
 
 impl Default for ChannelSettings {
@@ -61,6 +65,7 @@ impl Default for ChannelSettings {
             unpaid_orders: false,
             push_stock: true,
             buffer: 0,
+            returns: ReturnPolicy::default(),
         }
     }
 }
@@ -86,9 +91,10 @@ impl ChannelSettings {
                     .filter(|units| (0..=100_000).contains(units))
                     .ok_or_else(|| format!("buffer is 0 to 100000 units, not `{value}`"))?;
             }
+            "returns" => self.returns = value.parse()?,
             _ => {
                 return Err(format!(
-                    "no setting is called `{name}`; there are unpaid_orders, push_stock and buffer"
+                    "no setting is called `{name}`; there are unpaid_orders, push_stock, buffer and returns"
                 ));
             }
         }

@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 /// Writes everything of a kind as CSV, or with --json as one JSON list
 ///
-/// Kinds: orders, invoices, lines, steps, movements, levels, skus, listings, pushes, scans, changes, downloads,
+/// Kinds: orders, invoices, lines, steps, returns, return_lines, conflicts, movements, levels, skus, listings, pushes, scans, changes, downloads,
 /// completeness, deliveries, events, jobs, schedules, alarms, notices, imports, channels, outlets. Columns keep their names
 /// and order. Times are UTC, amounts whole minor units. Texts that a spreadsheet would calculate are made harmless. Files
 /// of any size take little memory.

@@ -39,6 +39,10 @@ our_id!(
     ScanId,
     /// A sales order in our books.
     OrderId,
+    /// A return of a booked order.
+    ReturnId,
+    /// What waits for a person's decision.
+    ConflictId,
 );
 
 /// An identifier given by a marketplace.

@@ -4,6 +4,7 @@
 
 pub mod day;
 pub mod event;
+pub mod handling;
 pub mod ids;
 pub mod job;
 pub mod money;
@@ -17,9 +18,10 @@ pub mod work;
 
 pub use day::Day;
 pub use event::{Event, EventKind};
+pub use handling::{CANCELLED, Handling, ReturnPolicy};
 pub use ids::{
-    ChannelId, DeliveryId, EventId, JobId, ListingId, MerchantId, OrderId, OutletId, RemoteId,
-    ScanId, SkuId,
+    ChannelId, ConflictId, DeliveryId, EventId, JobId, ListingId, MerchantId, OrderId, OutletId,
+    RemoteId, ReturnId, ScanId, SkuId,
 };
 pub use job::{JobKind, Source};
 pub use money::{Currency, Money, MoneyError};

@@ -92,6 +92,16 @@ pub struct Order {
     pub remark: Option<String>,
 }
 
+impl Order {
+    /// Whether an adapter met a status that it does not know: it then says so in the remark, with this word.
+    pub fn has_unknown_words(&self) -> bool {
+        let remark = self.remark.as_deref().unwrap_or_default();
+        ["unknown", "a plugin's"]
+            .iter()
+            .any(|word| remark.contains(word))
+    }
+}
+
 /// One line. TikTok Shop sends one per unit; others give a quantity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderLine {
@@ -103,7 +113,7 @@ pub struct OrderLine {
     pub title: String,
     /// Units ordered, cancelled ones included; 0 or more.
     pub quantity: i64,
-    /// Units of `quantity` that were called off.
+    /// Units of `quantity` that were called off before they left. What is in `Order::returns` is not among them.
     pub cancelled: i64,
     /// Units of `quantity` that will not come back to stock, whatever becomes of the order: the money for them went
     /// back, and they did not. They count as sold; 0 where the marketplace does not say.

@@ -161,7 +161,7 @@ pub fn date(cell: &str, zone: Tz) -> Result<Timestamp, String> {
     let (day, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
     let unread = || "a day was expected, such as 2026-11-22".to_owned();
     let day = calendar_day(day).ok_or_else(unread)?;
-    let time = clock_time(time.trim()).ok_or_else(unread)?;
+    let time = clock_time(time.trim())?;
     match time {
         None => Day::parse(&day.to_string())
             .map(|day| day.begins_at(zone))
@@ -185,15 +185,16 @@ fn calendar_day(text: &str) -> Option<NaiveDate> {
         .filter(|day| ("2000-01-01".."2100-01-01").contains(&day.to_string().as_str()))
 }
 
-/// `None`: it is no time; `Some(None)`: there is none.
-fn clock_time(text: &str) -> Option<Option<NaiveTime>> {
+/// The time, where there is one; an error where there is something else.
+fn clock_time(text: &str) -> Result<Option<NaiveTime>, String> {
     if text.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
     ["%H:%M", "%H:%M:%S", "%H:%M:%S%.f"]
         .iter()
         .find_map(|format| NaiveTime::parse_from_str(text, format).ok())
         .map(Some)
+        .ok_or_else(|| "a time was expected, such as 10:30".to_owned())
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl Invoices {
             };
             let of_hundred = cells::plain_number(percent, row.mark)
                 .and_then(|plain| plain.parse::<rust_decimal::Decimal>().ok())
-                .filter(|percent| percent.is_sign_positive())
+                .filter(rust_decimal::Decimal::is_sign_positive)
                 .ok_or("an amount or a percentage was expected, such as 5000 or 10%")?;
             let part = rust_decimal::Decimal::from(gross)
                 .checked_mul(of_hundred)

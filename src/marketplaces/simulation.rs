@@ -11,10 +11,12 @@ pub mod graphql;
 #[cfg(test)]
 pub mod loopback;
 mod paging;
+mod returns;
 mod shop;
 pub mod wordpress;
 
 pub use paging::{KeysetPage, keyset_page};
+pub use returns::{MovesOrder, SimReturn, SimReturnLine, SimReturnState, Wish};
 pub use shop::{
     NewLine, Shop, ShopChange, SimLine, SimOrder, SimProduct, SimStatus, SimVariant, Subscription,
 };

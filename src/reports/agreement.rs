@@ -5,7 +5,7 @@
 //! | units | what each order line holds and has sent | the ledger's movements for that line |
 //! | levels | each level | the sum of its movements |
 //! | steps | each order's document | the step that made it |
-//! | money | the totals of all invoices | the sums of every sales report |
+//! | money | the totals and credits of all invoices | the sums of every sales report |
 
 use super::sales::{By, SalesQuery, sales};
 use crate::db::Db;
@@ -199,22 +199,20 @@ async fn compare_steps(db: &Db, merchant: MerchantId, found: &mut Agreement) -> 
 
 /// Every report comes to what the invoices say.
 async fn compare_money(db: &Db, merchant: MerchantId, found: &mut Agreement) -> Result<(), DbErr> {
-    let documents: BTreeMap<String, i64> = orders::Entity::of_merchant(merchant.0)
+    let sum = |column: orders::Column| Expr::col(column).sum().cast_as("bigint");
+    let documents: BTreeMap<String, (i64, i64)> = orders::Entity::of_merchant(merchant.0)
         .select_only()
         .column(orders::Column::Currency)
-        .column_as(
-            Expr::col(orders::Column::TotalMinor)
-                .sum()
-                .cast_as("bigint"),
-            "total",
-        )
+        .column_as(sum(orders::Column::TotalMinor), "total")
+        .column_as(sum(orders::Column::RefundedMinor), "refunded")
         .filter(orders::Column::InvoiceNumber.is_not_null())
         .filter(orders::Column::Document.ne("void"))
         .group_by(orders::Column::Currency)
-        .into_tuple::<(String, i64)>()
+        .into_tuple::<(String, i64, i64)>()
         .all(db.read())
         .await?
         .into_iter()
+        .map(|(currency, total, refunded)| (currency, (total, refunded)))
         .collect();
     for by in By::ALL {
         let query = SalesQuery {
@@ -224,13 +222,14 @@ async fn compare_money(db: &Db, merchant: MerchantId, found: &mut Agreement) -> 
             channel: None,
         };
         let report = sales(db, merchant, &query).await?;
-        let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+        let mut sums: BTreeMap<String, (i64, i64)> = BTreeMap::new();
         for row in report.rows.iter().filter(|row| row.orders > 0) {
-            *sums.entry(row.currency.clone()).or_default() += row.total_minor;
+            let sum = sums.entry(row.currency.clone()).or_default();
+            *sum = (sum.0 + row.total_minor, sum.1 + row.refunds_minor);
         }
         if sums != documents {
             found.note(format!(
-                "sales by {} come to {sums:?}, the invoices to {documents:?}",
+                "totals and refunds by {} come to {sums:?}, the invoices to {documents:?}",
                 by.as_str()
             ));
         }

@@ -184,9 +184,10 @@ async fn booked<C: ConnectionTrait>(
         .into_iter()
         .map(|row| {
             let remote_id = RemoteId::from(row.remote_id);
-            let currency = Currency::from_code(&row.currency).ok();
-            let total = currency.map(|currency| Money {
-                minor: row.total_minor,
+            // Compared with what the marketplace said last, where a person decided to book something else.
+            let code = row.told_currency.as_ref().unwrap_or(&row.currency);
+            let total = Currency::from_code(code).ok().map(|currency| Money {
+                minor: row.told_minor.unwrap_or(row.total_minor),
                 currency,
             });
             let order = BookedOrder {

@@ -4,6 +4,7 @@
 //! an order with that number, the two are one: the imported one takes the marketplace's ids, and everything the
 //! marketplace says of it holds from then on.
 
+use crate::channels::Channel;
 use crate::db::Tx;
 use crate::domain::{ChannelId, MerchantId, Order, OrderLine, RemoteId};
 use entity::{order_lines, orders};
@@ -38,12 +39,21 @@ pub async fn booked_numbers<C: ConnectionTrait>(
     Ok(rows.into_iter().collect())
 }
 
-/// Of the rows that may be an order, the one that is: its own, or else the imported one, which becomes its own.
-pub(super) async fn own_row(
+/// The booked row of an order, locked: its own, or else the imported one, which becomes its own. One statement, unless
+/// there is something to join.
+pub(super) async fn held_or_imported(
     tx: &Tx,
-    rows: Vec<orders::Model>,
+    connection: &Channel,
     order: &Order,
 ) -> Result<Option<orders::Model>, DbErr> {
+    let imported = imported_id(&order.number);
+    let ids = [order.remote_id.as_str(), imported.as_str()];
+    let rows = orders::Entity::of_merchant(connection.merchant.0)
+        .filter(orders::Column::ConnectionId.eq(connection.id.0))
+        .filter(orders::Column::RemoteId.is_in(ids))
+        .lock_exclusive()
+        .all(tx)
+        .await?;
     let is_own = |row: &&orders::Model| row.remote_id == order.remote_id.as_str();
     if let Some(row) = rows.iter().find(is_own) {
         return Ok(Some(row.clone()));

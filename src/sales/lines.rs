@@ -1,54 +1,102 @@
 //! Writing the lines of an order, and the stock movements between what they held and what they hold.
 
-use super::{BookedLine, Plan};
+use super::BookedLine;
+use crate::accounts;
 use crate::catalog::{self, SoldAs};
 use crate::db::Tx;
-use crate::domain::{ChannelId, MerchantId, Order, OrderId, OrderLine, OutletId, SkuId};
+use crate::domain::{ChannelId, MerchantId, Order, OrderId, OrderLine, OutletId, SkuId, Timestamp};
 use crate::stock::{Movement, MovementKind};
 use entity::{order_lines, orders};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, IntoActiveModel};
 use std::collections::HashMap;
+
+/// Where returned goods are that must be looked at before they are sold. No channel sells from it.
+pub const QUARANTINE: &str = "Quarantine";
 
 pub fn booked(row: &order_lines::Model) -> BookedLine {
     BookedLine {
         remote_id: row.remote_id.clone(),
         quantity: row.quantity,
         cancelled: row.cancelled,
+        off_shelf: row.off_shelf,
+        left_out: row.left_out,
+        set_aside: row.set_aside,
         allocated: row.allocated,
         shipped: row.shipped,
+        restocked: row.restocked,
+        quarantined: row.quarantined,
+        total: row.total_minor,
+        refunded: row.refunded_minor,
     }
 }
 
-/// Writes every line of the plan and returns the movements that make the stock agree.
+/// Of the steps of an order: empty, or which booking after a void they belong to.
+pub fn subject(booking: i64) -> String {
+    match booking {
+        ..=1 => String::new(),
+        again => again.to_string(),
+    }
+}
+
+/// What a person decided about units of a void order is no longer so when it is booked again.
+pub async fn forget_decisions(tx: &Tx, line: &order_lines::Model) -> Result<(), DbErr> {
+    let mut row = line.clone().into_active_model();
+    row.left_out = Set(0);
+    row.set_aside = Set(0);
+    row.update(tx).await?;
+    Ok(())
+}
+
+/// Writes every line of the plan and returns the movements that make the stock agree. `shown` is the reading, if it is
+/// one that led to the plan.
 pub async fn write_lines(
     tx: &Tx,
     order_row: &orders::Model,
-    order: &Order,
-    plan: &Plan,
+    shown: Option<&Order>,
+    planned: &[BookedLine],
     held: Vec<order_lines::Model>,
+    now: Timestamp,
 ) -> Result<Vec<Movement>, DbErr> {
     let mut held: HashMap<String, order_lines::Model> = held
         .into_iter()
         .map(|row| (row.remote_id.clone(), row))
         .collect();
-    let read: HashMap<&str, &OrderLine> = order
-        .lines
+    let read: HashMap<&str, &OrderLine> = shown
         .iter()
+        .flat_map(|order| &order.lines)
         .map(|line| (line.remote_id.as_str(), line))
         .collect();
     let mut skus = Skus::default();
+    let mut quarantine = None;
     let mut movements = Vec::new();
-    for line in &plan.lines {
+    for line in planned {
         let before = held.remove(&line.remote_id);
-        let shown = read.get(line.remote_id.as_str()).copied();
+        if shown.is_none() && before.as_ref().map(booked).as_ref() == Some(line) {
+            continue;
+        }
+        let shown_line = read.get(line.remote_id.as_str()).copied();
         // A SKU that was booked stays: WooCommerce shows another one after a product is deleted.
-        let sku = match (before.as_ref().and_then(|row| row.sku_id), shown) {
+        let sku = match (before.as_ref().and_then(|row| row.sku_id), shown_line) {
             (Some(sku), _) => Some(SkuId(sku)),
             (None, Some(shown)) => skus.resolve(tx, order_row, shown).await?,
             (None, None) => None,
         };
-        let (row, movement) = write_line(tx, order_row, line, shown, before, sku).await?;
-        movements.extend(movement.map(|change| to_movement(order_row, &row, change)));
+        let keeps_flag = shown.is_none();
+        let written = write_line(tx, order_row, line, (shown_line, keeps_flag), before, sku);
+        let (row, change) = written.await?;
+        let Some(change) = change else { continue };
+        movements.extend(to_movement(order_row, &row, &change));
+        if change.quarantined != 0 {
+            let outlet = match quarantine {
+                Some(outlet) => outlet,
+                None => {
+                    let merchant = MerchantId(order_row.merchant_id);
+                    accounts::open_outlet(tx, merchant, QUARANTINE, now).await?
+                }
+            };
+            quarantine = Some(outlet);
+            movements.push(to_quarantine(order_row, &row, &change, outlet));
+        }
     }
     Ok(movements)
 }
@@ -88,37 +136,46 @@ impl Skus {
     }
 }
 
-/// Units that a line holds more than before: allocated, and shipped.
+/// Units that a line holds more than before: allocated, off the shelf, and in quarantine.
 struct Held {
     allocated: i64,
-    shipped: i64,
+    /// Off the shelf that it was sold from: those that have left, and those in quarantine.
+    off_shelf: i64,
+    quarantined: i64,
+    note: Option<String>,
 }
 
 async fn write_line(
     tx: &Tx,
     order: &orders::Model,
     plan: &BookedLine,
-    shown: Option<&OrderLine>,
+    (shown, keeps_flag): (Option<&OrderLine>, bool),
     before: Option<order_lines::Model>,
     sku: Option<SkuId>,
 ) -> Result<(order_lines::Model, Option<Held>), DbErr> {
     // Stock is not guessed: a line without a SKU holds nothing.
-    let (allocated, shipped) = match sku {
-        Some(_) => (plan.allocated, plan.shipped),
-        None => (0, 0),
-    };
-    let held_before = before
-        .as_ref()
-        .map_or((0, 0), |row| (row.allocated, row.shipped));
+    let holds = |units: i64| if sku.is_some() { units } else { 0 };
+    let was = before.as_ref().map(booked).unwrap_or_default();
+    let [allocated, shipped, restocked, quarantined] = [
+        plan.allocated,
+        plan.shipped,
+        plan.restocked,
+        plan.quarantined,
+    ]
+    .map(holds);
     let change = Held {
-        allocated: allocated - held_before.0,
-        shipped: shipped - held_before.1,
+        allocated: allocated - was.allocated,
+        off_shelf: shipped + quarantined - was.shipped - was.quarantined,
+        quarantined: quarantined - was.quarantined,
+        note: came_back(restocked - was.restocked, quarantined - was.quarantined),
     };
     // What had left before the shop was connected was not in the opening count; what of it comes back is new.
-    let left_before = order.left_before && change.shipped > 0;
-    let moves = !left_before && (change.allocated != 0 || change.shipped != 0);
+    let left_before = order.left_before && change.off_shelf > 0;
+    let moves =
+        !left_before && (change.allocated != 0 || change.off_shelf != 0 || change.quarantined != 0);
     let revision = before.as_ref().map_or(0, |row| row.revision) + i64::from(moves);
     let is_new = before.is_none();
+    let held_flag = before.as_ref().and_then(|row| row.flag.clone());
     let mut row = match before {
         Some(row) => row.into_active_model(),
         None => order_lines::ActiveModel {
@@ -135,15 +192,25 @@ async fn write_line(
             row.seller_sku = Set(shown.seller_sku.clone());
         }
         row.title = Set(shown.title.clone());
-        row.total_minor = Set(shown.total.minor);
         row.gross_minor = Set(shown.gross.map(|gross| gross.minor));
     }
+    row.total_minor = Set(plan.total);
     row.sku_id = Set(sku.map(|sku| sku.0));
-    row.flag = Set(flag(sku, shown));
+    row.flag = Set(if keeps_flag {
+        held_flag
+    } else {
+        flag(sku, shown)
+    });
     row.quantity = Set(plan.quantity);
     row.cancelled = Set(plan.cancelled);
+    row.off_shelf = Set(plan.off_shelf);
+    row.left_out = Set(plan.left_out);
+    row.set_aside = Set(plan.set_aside);
     row.allocated = Set(allocated);
     row.shipped = Set(shipped);
+    row.restocked = Set(restocked);
+    row.quarantined = Set(quarantined);
+    row.refunded_minor = Set(plan.refunded);
     row.revision = Set(revision);
     let row = if is_new {
         row.insert(tx).await?
@@ -151,6 +218,17 @@ async fn write_line(
         row.update(tx).await?
     };
     Ok((row, moves.then_some(change)))
+}
+
+/// What of a movement is due to returns, for whoever reads the ledger.
+fn came_back(restocked: i64, quarantined: i64) -> Option<String> {
+    let told = [(restocked, "restocked"), (quarantined, "in quarantine")];
+    let told: Vec<String> = told
+        .into_iter()
+        .filter(|(units, _)| *units != 0)
+        .map(|(units, what)| format!("{units:+} {what}"))
+        .collect();
+    (!told.is_empty()).then(|| format!("returned: {}", told.join(", ")))
 }
 
 fn flag(sku: Option<SkuId>, shown: Option<&OrderLine>) -> Option<String> {
@@ -163,21 +241,51 @@ fn flag(sku: Option<SkuId>, shown: Option<&OrderLine>) -> Option<String> {
     Some(flag.to_owned())
 }
 
-fn to_movement(order: &orders::Model, line: &order_lines::Model, change: Held) -> Movement {
-    let kind = match change.shipped {
+/// At the outlet that it was sold from; `None` where only quarantine changes.
+fn to_movement(
+    order: &orders::Model,
+    line: &order_lines::Model,
+    change: &Held,
+) -> Option<Movement> {
+    if change.allocated == 0 && change.off_shelf == 0 {
+        return None;
+    }
+    let kind = match change.off_shelf {
         1.. => MovementKind::Ship,
         0 => MovementKind::Allocate,
         _ => MovementKind::Return,
     };
-    Movement {
+    Some(Movement {
         sku: SkuId(line.sku_id.unwrap_or_default()),
         outlet: OutletId(order.outlet_id),
         kind,
-        on_hand_delta: -change.shipped,
+        on_hand_delta: -change.off_shelf,
         allocated_delta: change.allocated,
         order: Some(OrderId(order.id)),
         order_line: Some(line.id),
         reference: format!("order:{}:line:{}:{}", order.id, line.id, line.revision),
-        note: None,
+        note: change.note.clone(),
+    })
+}
+
+fn to_quarantine(
+    order: &orders::Model,
+    line: &order_lines::Model,
+    change: &Held,
+    outlet: OutletId,
+) -> Movement {
+    Movement {
+        sku: SkuId(line.sku_id.unwrap_or_default()),
+        outlet,
+        kind: MovementKind::Return,
+        on_hand_delta: change.quarantined,
+        allocated_delta: 0,
+        order: Some(OrderId(order.id)),
+        order_line: Some(line.id),
+        reference: format!(
+            "order:{}:line:{}:{}:quarantine",
+            order.id, line.id, line.revision
+        ),
+        note: change.note.clone(),
     }
 }

@@ -4,34 +4,71 @@
 //! 1. Documents, payment and fulfilment only move forward. A late reading never takes anything back.
 //! 2. Any step is reachable from any earlier state: an order first heard of when it was shipped gets its
 //!    invoice and its delivery at once.
-//! 3. A void order stays void, with what it was before in its history. Goods that had left are returned, except
-//!    those of which the marketplace says that they do not come back.
+//! 3. A void order stays void, with what it was before in its history. Goods that had left are taken back, except
+//!    those of which the marketplace, a return or a person says that they do not come.
 //! 4. Stock is held by what is booked: a sales order and an unsent invoice allocate (the marketplace has
 //!    reserved the units already, and other channels must not sell them), a sent invoice has left, others
 //!    hold nothing. Of a void one the units that do not come back have left, sent or not.
-//! 5. What must not happen by itself is left to a person, with the reason.
+//! 5. What returns do is in `returning`, what the order is worth is in `worth`.
+//! 6. What must not happen by itself is left to a person, with the reason: a cause of a conflict.
 
-use super::Step;
-use crate::domain::{Document, Fulfilment, Order, OrderLine, Standing};
-use std::collections::HashMap;
+use super::{
+    ConflictKind, Step,
+    returning::{BookedReturn, Circumstances, Returned, Returning, Sold, Told, plan_returns},
+    worth::{self, Worth},
+};
+use crate::domain::{CANCELLED, Document, Fulfilment, Handling, Order, ReturnPolicy, Standing};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
 
 /// An order as the books hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booked {
     pub standing: Standing,
     pub has_tracking_number: bool,
-    pub attention: Option<String>,
+    pub worth: Worth,
     pub lines: Vec<BookedLine>,
+    pub returns: Vec<BookedReturn>,
 }
 
-/// A line as the books hold it, or shall hold it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A line as the books hold it, or shall hold it. Units.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BookedLine {
     pub remote_id: String,
     pub quantity: i64,
+    /// Called off.
     pub cancelled: i64,
+    /// Do not come back, as the marketplace says.
+    pub off_shelf: i64,
+    /// Called off and left out of stock, as a person or a policy says.
+    pub left_out: i64,
+    /// Called off and in quarantine, as a person or a policy says.
+    pub set_aside: i64,
     pub allocated: i64,
+    /// Have left the shelf, and are neither back on it nor in quarantine.
     pub shipped: i64,
+    pub restocked: i64,
+    /// Those set aside included.
+    pub quarantined: i64,
+    /// What the buyer is charged for it, and what is credited; minor units.
+    pub total: i64,
+    pub refunded: i64,
+}
+
+impl BookedLine {
+    fn open(&self) -> i64 {
+        (self.quantity - self.cancelled).max(0)
+    }
+
+    /// Units that have left the shelf at some time.
+    pub fn had_left(&self) -> i64 {
+        self.shipped + self.restocked + self.quarantined
+    }
+
+    /// Units that were called off after they had left, about which nobody has decided.
+    pub fn stranded(&self) -> i64 {
+        (self.had_left() - self.open() - self.left_out - self.set_aside).max(0)
+    }
 }
 
 /// What the books shall hold, and the steps that lead there.
@@ -39,60 +76,178 @@ pub struct BookedLine {
 pub struct Plan {
     pub standing: Standing,
     pub steps: Vec<Step>,
-    /// Why a person should look; kept until the reason is gone.
-    pub attention: Option<String>,
+    pub worth: Worth,
     pub lines: Vec<BookedLine>,
+    pub returning: Returning,
+    /// Why a person should decide.
+    pub causes: Vec<Cause>,
+}
+
+/// A reason for a conflict about the order, or about one of its returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub kind: ConflictKind,
+    /// The return's remote id.
+    pub about: Option<String>,
+    pub detail: String,
+    pub facts: Value,
+}
+
+impl Cause {
+    pub fn new(kind: ConflictKind, detail: impl Into<String>, facts: Value) -> Self {
+        Self {
+            kind,
+            about: None,
+            detail: detail.into(),
+            facts,
+        }
+    }
+}
+
+/// What a channel's settings say.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'r> {
+    /// Whether an unpaid order is booked as a sales order.
+    pub unpaid_orders: bool,
+    pub returns: &'r ReturnPolicy,
 }
 
 /// Decides what `after`, as the marketplace shows it now, makes of `before`.
-///
-/// `unpaid_orders` is the channel's setting: whether an unpaid order is booked as a sales order.
-pub fn plan(before: Option<&Booked>, after: &Order, unpaid_orders: bool) -> Plan {
+pub fn plan(before: Option<&Booked>, after: &Order, rules: &Rules<'_>) -> Plan {
     let nothing = Booked {
         standing: Standing::NOTHING,
         has_tracking_number: false,
-        attention: None,
+        worth: Worth::of(after.total),
         lines: Vec::new(),
+        returns: Vec::new(),
     };
+    let mut causes = Vec::new();
+    let (worth, cause) = worth::settle(before.map(|before| &before.worth), after);
+    causes.extend(cause);
     let before = before.unwrap_or(&nothing);
-    let mut attention = after.remark.clone();
-    let standing = next_standing(before.standing, after, unpaid_orders, &mut attention);
-    let lines = next_lines(before, after, standing, &mut attention);
-    let steps = steps_between(before, standing, after.tracking_number.is_some());
+    let standing = next_standing(before.standing, after, rules, &mut causes);
+    let lines = lines_read(before, after, worth.currency == after.currency);
+    let told = after.returns.as_deref().map_or(Told::Nothing, Told::All);
+    let mut plan = hold(before, told, rules, (standing, worth, lines));
+    plan.steps = steps_between(before, plan.standing, after.tracking_number.is_some());
+    if after.has_unknown_words() {
+        causes.push(Cause::new(
+            ConflictKind::UnknownStatus,
+            format!(
+                "the marketplace calls it {}, which we do not know",
+                after.remote_status
+            ),
+            json!({"status": after.remote_status}),
+        ));
+    }
+    plan.causes.extend(causes);
+    plan
+}
+
+/// Decides what follows from a return that is told by itself, or from what a person has written into `before`.
+pub fn replan(before: &Booked, told: Told<'_>, rules: &Rules<'_>) -> Plan {
+    let unchanged = (before.standing, before.worth, before.lines.clone());
+    hold(before, told, rules, unchanged)
+}
+
+/// Decides what follows when a person calls the order off.
+pub fn void(before: &Booked, rules: &Rules<'_>) -> Plan {
+    let fulfilment = match before.standing.fulfilment {
+        Fulfilment::Sent => Fulfilment::Returned,
+        other => other,
+    };
+    let standing = Standing::of(Document::Void, before.standing.paid, fulfilment);
+    let void = (standing, before.worth, before.lines.clone());
+    let mut plan = hold(before, Told::Nothing, rules, void);
+    plan.steps = steps_between(before, plan.standing, false);
+    plan
+}
+
+/// Settles returns and what every line holds.
+fn hold(
+    before: &Booked,
+    told: Told<'_>,
+    rules: &Rules<'_>,
+    (mut standing, worth, mut lines): (Standing, Worth, Vec<BookedLine>),
+) -> Plan {
+    let sold = |line: &BookedLine| Sold {
+        quantity: line.quantity,
+        total: line.total,
+    };
+    let by_id: HashMap<&str, Sold> = lines
+        .iter()
+        .map(|line| (line.remote_id.as_str(), sold(line)))
+        .collect();
+    let circumstances = Circumstances {
+        is_invoice: standing.document == Document::Invoice,
+        is_void: standing.document == Document::Void,
+        has_left: standing.fulfilment != Fulfilment::Unsent,
+        total: worth.total,
+        currency: worth.currency,
+        policy: rules.returns,
+        lines: &by_id,
+    };
+    let returning = plan_returns(&before.returns, told, &circumstances);
+    let mut causes = Vec::new();
+    for line in &mut lines {
+        let returned = returning.of_line(&line.remote_id);
+        let had_left = line.had_left();
+        hold_line(line, had_left, standing, &returned);
+    }
+    if before.standing.fulfilment == Fulfilment::Sent
+        && before.standing.document != Document::Void
+        && standing.document == Document::Void
+    {
+        cancel_sent(before, &mut lines, &returning, rules, &mut causes);
+        let is_out = |line: &BookedLine| line.shipped >= left_before(before, line);
+        if !lines.is_empty() && lines.iter().all(is_out) {
+            standing.fulfilment = Fulfilment::Sent;
+        }
+    }
+    if standing.document == Document::Invoice && standing.fulfilment == Fulfilment::Sent {
+        causes.extend(stranded(&lines));
+    }
+    causes.extend(over_paid(&returning, &worth));
+    causes.extend(returning.returns.iter().filter_map(undecided));
     Plan {
         standing,
-        steps,
-        attention,
+        steps: Vec::new(),
+        worth,
         lines,
+        returning,
+        causes,
     }
 }
 
 fn next_standing(
     before: Standing,
     after: &Order,
-    unpaid_orders: bool,
-    attention: &mut Option<String>,
+    rules: &Rules<'_>,
+    causes: &mut Vec<Cause>,
 ) -> Standing {
     let mut wanted = after.standing;
-    if wanted.document == Document::SalesOrder && !unpaid_orders {
+    if wanted.document == Document::SalesOrder && !rules.unpaid_orders {
         wanted.document = Document::None;
     }
     if before.document == Document::Void {
         if wanted.document > Document::None && wanted.document < Document::Void {
-            attention.get_or_insert_with(|| {
-                format!(
-                    "the marketplace shows it as {} after it was voided; decide whether to book it again by hand",
-                    after.remote_status
-                )
-            });
+            let kind = if wanted.paid {
+                ConflictKind::PaidAfterVoid
+            } else {
+                ConflictKind::SoldAfterVoid
+            };
+            let status = &after.remote_status;
+            let detail = format!(
+                "the marketplace shows it as {status} after it was voided; decide whether to book it again"
+            );
+            causes.push(Cause::new(kind, detail, json!({"booked": "void"})));
         }
         return before;
     }
     if wanted.document == Document::Void {
         let fulfilment = match before.fulfilment {
-            Fulfilment::Sent if !comes_back(after) => Fulfilment::Sent,
             Fulfilment::Sent => Fulfilment::Returned,
-            _ => Fulfilment::Unsent,
+            other => other,
         };
         return Standing::of(Document::Void, before.paid, fulfilment);
     }
@@ -103,85 +258,169 @@ fn next_standing(
     )
 }
 
-/// Whether any unit of a void order is in stock again.
-fn comes_back(order: &Order) -> bool {
-    let is_lost = |line: &OrderLine| line.off_shelf >= line.quantity;
-    order.lines.is_empty() || !order.lines.iter().all(is_lost)
-}
-
-fn next_lines(
-    before: &Booked,
-    after: &Order,
-    standing: Standing,
-    attention: &mut Option<String>,
-) -> Vec<BookedLine> {
+/// The lines as they are shown, with what they hold so far. One that the marketplace no longer shows was taken out of
+/// the order.
+fn lines_read(before: &Booked, after: &Order, is_same_currency: bool) -> Vec<BookedLine> {
     let mut held: HashMap<&str, &BookedLine> = before
         .lines
         .iter()
         .map(|line| (line.remote_id.as_str(), line))
         .collect();
     let mut lines = Vec::new();
-    for line in &after.lines {
-        let id = line.remote_id.as_str();
-        let units = Units {
-            ordered: line.quantity,
-            called_off: (line.quantity - line.open_quantity()).max(line.cancelled),
-            off_shelf: line.off_shelf.clamp(0, line.quantity.max(0)),
-            shipped_before: held.remove(id).map_or(0, |held| held.shipped),
-        };
-        lines.push(next_line(id, &units, standing, attention));
+    for shown in &after.lines {
+        let held = held.remove(shown.remote_id.as_str()).cloned();
+        let held = held.unwrap_or_default();
+        lines.push(BookedLine {
+            remote_id: shown.remote_id.to_string(),
+            quantity: shown.quantity,
+            cancelled: (shown.quantity - shown.open_quantity()).max(shown.cancelled),
+            off_shelf: shown.off_shelf.clamp(0, shown.quantity.max(0)),
+            total: if is_same_currency {
+                shown.total.minor
+            } else {
+                held.total
+            },
+            ..held
+        });
     }
-    // A line that the marketplace no longer shows was taken out of the order.
     let mut removed: Vec<&BookedLine> = held.into_values().collect();
     removed.sort_by(|a, b| a.remote_id.cmp(&b.remote_id));
-    for line in removed {
-        let units = Units {
-            ordered: line.quantity,
-            called_off: line.quantity,
-            off_shelf: 0,
-            shipped_before: line.shipped,
-        };
-        lines.push(next_line(&line.remote_id, &units, standing, attention));
-    }
+    lines.extend(removed.into_iter().map(|line| BookedLine {
+        cancelled: line.quantity,
+        off_shelf: 0,
+        ..line.clone()
+    }));
     lines
 }
 
-/// The units of a line: what the marketplace says of them, and what the books do.
-struct Units {
-    ordered: i64,
-    called_off: i64,
-    off_shelf: i64,
-    shipped_before: i64,
+/// What the line holds in a document of this standing.
+fn hold_line(line: &mut BookedLine, had_left: i64, standing: Standing, returned: &Returned) {
+    let open = line.open();
+    line.refunded = returned.credited;
+    (
+        line.allocated,
+        line.shipped,
+        line.restocked,
+        line.quarantined,
+    ) = (0, 0, 0, 0);
+    let lost = line.off_shelf.max(returned.kept.min(line.quantity));
+    match (standing.document, standing.fulfilment) {
+        (Document::Invoice, Fulfilment::Sent) => {
+            // What has left stays out until somebody says that it came back.
+            let left = open.max(had_left);
+            line.quarantined = (returned.quarantined + line.set_aside).min(left);
+            line.restocked = returned.restocked.min(left - line.quarantined);
+            line.shipped = left - line.quarantined - line.restocked;
+        }
+        (Document::Invoice | Document::SalesOrder, _) => {
+            line.allocated = (open - returned.unsent).max(0);
+        }
+        (Document::Void, Fulfilment::Unsent) => line.shipped = lost.max(line.left_out),
+        (Document::Void, _) => {
+            line.quarantined = (returned.quarantined + line.set_aside).min(line.quantity);
+            let out = lost + returned.written_off + line.left_out;
+            line.shipped = out.min(line.quantity - line.quarantined);
+        }
+        (Document::None, _) => {}
+    }
 }
 
-fn next_line(
-    remote_id: &str,
-    units: &Units,
-    standing: Standing,
-    attention: &mut Option<String>,
-) -> BookedLine {
-    let open = (units.ordered - units.called_off).max(0);
-    let (allocated, shipped) = match (standing.document, standing.fulfilment) {
-        (Document::Invoice, Fulfilment::Sent) => {
-            if units.shipped_before > open {
-                attention.get_or_insert_with(|| {
-                    "units were called off after they had left; decide whether they come back to stock".to_owned()
-                });
-            }
-            // What has left stays out until somebody says that it came back.
-            (0, open.max(units.shipped_before))
+/// Units of a line that had left when the order was called off; as many as were sold where no SKU was known.
+fn left_before(before: &Booked, line: &BookedLine) -> i64 {
+    let mut held = before.lines.iter();
+    let held = held.find(|held| held.remote_id == line.remote_id);
+    held.map_or(line.quantity, |held| held.had_left().max(held.open()))
+}
+
+/// Goods of an order that is called off after they had left: the channel's policy, or back on the shelf and a question.
+fn cancel_sent(
+    before: &Booked,
+    lines: &mut [BookedLine],
+    returning: &Returning,
+    rules: &Rules<'_>,
+    causes: &mut Vec<Cause>,
+) {
+    let policy = rules.returns.of_reason(CANCELLED);
+    let mut in_question = BTreeMap::new();
+    let void = Standing::of(Document::Void, false, Fulfilment::Returned);
+    for line in lines {
+        let returned = returning.of_line(&line.remote_id);
+        let out = line.shipped + line.quarantined + returned.restocked;
+        let units = (left_before(before, line) - out).max(0);
+        if units == 0 {
+            continue;
         }
-        (Document::Invoice | Document::SalesOrder, _) => (open, 0),
-        (Document::Void, _) => (0, units.off_shelf),
-        (Document::None, _) => (0, 0),
-    };
-    BookedLine {
-        remote_id: remote_id.to_owned(),
-        quantity: units.ordered,
-        cancelled: units.called_off,
-        allocated,
-        shipped,
+        match policy {
+            Some(Handling::Restock) => continue,
+            Some(Handling::Quarantine) => line.set_aside += units,
+            Some(Handling::WriteOff) => line.left_out += units,
+            Some(Handling::Ask) => {
+                line.left_out += units;
+                in_question.insert(line.remote_id.clone(), units);
+            }
+            None => {
+                in_question.insert(line.remote_id.clone(), units);
+                continue;
+            }
+        }
+        hold_line(line, 0, void, &returned);
     }
+    let units: i64 = in_question.values().sum();
+    if units > 0 {
+        let done = match policy {
+            Some(_) => "they stay out of stock",
+            None => "they were taken back into stock",
+        };
+        causes.push(Cause::new(
+            ConflictKind::CancelledAfterSent,
+            format!("it was cancelled after {units} units had left; {done}: say where they are"),
+            json!({"lines": in_question}),
+        ));
+    }
+}
+
+fn stranded(lines: &[BookedLine]) -> Option<Cause> {
+    let by_line: BTreeMap<&str, i64> = lines
+        .iter()
+        .map(|line| (line.remote_id.as_str(), line.stranded()))
+        .filter(|(_, units)| *units > 0)
+        .collect();
+    let units: i64 = by_line.values().sum();
+    (units > 0).then(|| {
+        let detail = format!(
+            "{units} units were called off after they had left; decide whether they come back to stock"
+        );
+        let facts = json!({"lines": by_line});
+        Cause::new(ConflictKind::CalledOffAfterSent, detail, facts)
+    })
+}
+
+fn over_paid(returning: &Returning, worth: &Worth) -> Option<Cause> {
+    let money = |minor: i64| crate::domain::Money {
+        minor,
+        currency: worth.currency,
+    };
+    (returning.claimed > returning.credited).then(|| {
+        let (claimed, credited) = (money(returning.claimed), money(returning.credited));
+        Cause::new(
+            ConflictKind::RefundOverPaid,
+            format!("{claimed} is said to have gone back; {credited} is all that can be credited"),
+            json!({"claimed": returning.claimed, "credited": returning.credited}),
+        )
+    })
+}
+
+fn undecided(one: &BookedReturn) -> Option<Cause> {
+    let units: i64 = one.lines.iter().map(|line| line.undecided).sum();
+    (units > 0).then(|| Cause {
+        kind: ConflictKind::GoodsUndecided,
+        about: Some(one.remote_id.to_string()),
+        detail: format!(
+            "nobody has said where {units} units of return {} are; decide what becomes of them",
+            one.remote_id
+        ),
+        facts: json!({"return": one.remote_id, "units": units}),
+    })
 }
 
 fn steps_between(before: &Booked, after: Standing, has_tracking_number: bool) -> Vec<Step> {
@@ -211,242 +450,4 @@ fn steps_between(before: &Booked, after: Standing, has_tracking_number: bool) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Currency, Money, OrderLine, Timestamp};
-    use proptest::prelude::*;
-
-    fn order(standing: Standing, quantity: i64, cancelled: i64) -> Order {
-        let currency = Currency::from_code("IDR").unwrap();
-        Order {
-            remote_id: "1".into(),
-            number: "1".to_owned(),
-            platform: "tiktok_shop",
-            remote_status: "X".to_owned(),
-            standing,
-            version: Timestamp::EPOCH,
-            placed_at: Timestamp::EPOCH,
-            currency,
-            total: Money::zero(currency),
-            tracking_number: None,
-            lines: vec![OrderLine {
-                remote_id: "11".into(),
-                product_id: "5".into(),
-                variant_id: "6".into(),
-                seller_sku: None,
-                title: String::new(),
-                quantity,
-                cancelled,
-                gross: None,
-                off_shelf: 0,
-                total: Money::zero(currency),
-            }],
-            charges: None,
-            returns: None,
-            remark: None,
-        }
-    }
-
-    fn booked(plan: &Plan) -> Booked {
-        Booked {
-            standing: plan.standing,
-            has_tracking_number: false,
-            attention: plan.attention.clone(),
-            lines: plan.lines.clone(),
-        }
-    }
-
-    fn run(standings: &[Standing]) -> (Plan, Vec<Step>) {
-        let mut before = None;
-        let mut steps = Vec::new();
-        let mut last = None;
-        for standing in standings {
-            let plan = plan(before.as_ref(), &order(*standing, 2, 0), true);
-            steps.extend(plan.steps.clone());
-            before = Some(booked(&plan));
-            last = Some(plan);
-        }
-        (last.unwrap(), steps)
-    }
-
-    #[test]
-    fn an_order_walks_through_its_documents() {
-        let (plan, steps) = run(&[
-            Standing::PLACED,
-            Standing::SOLD,
-            Standing::SHIPPED,
-            Standing::COMPLETED,
-        ]);
-
-        assert_eq!(
-            steps,
-            [
-                Step::CreateOrder,
-                Step::ConvertToInvoice,
-                Step::OutboundLogistic,
-                Step::AddPayment
-            ]
-        );
-        assert_eq!(plan.standing, Standing::COMPLETED);
-        assert_eq!((plan.lines[0].allocated, plan.lines[0].shipped), (0, 2));
-    }
-
-    #[test]
-    fn a_late_join_takes_every_step_at_once() {
-        let (_, steps) = run(&[Standing::COMPLETED]);
-
-        assert_eq!(
-            steps,
-            [
-                Step::CreateInvoice,
-                Step::OutboundLogistic,
-                Step::AddPayment
-            ]
-        );
-    }
-
-    #[test]
-    fn an_unpaid_order_is_booked_only_where_the_channel_wants_it() {
-        let unpaid = order(Standing::PLACED, 1, 0);
-
-        assert_eq!(plan(None, &unpaid, false).standing.document, Document::None);
-        assert_eq!(
-            plan(None, &unpaid, true).standing.document,
-            Document::SalesOrder
-        );
-    }
-
-    #[test]
-    fn cancelling_releases_what_was_allocated_and_returns_what_had_left() {
-        let (unsent, steps) = run(&[Standing::SOLD, Standing::CANCELLED]);
-        assert_eq!(unsent.standing.fulfilment, Fulfilment::Unsent);
-        assert_eq!(unsent.lines[0].allocated, 0);
-        assert_eq!(steps, [Step::CreateInvoice, Step::VoidInvoice]);
-
-        let (sent, steps) = run(&[Standing::SHIPPED, Standing::CANCELLED]);
-        assert_eq!(sent.standing.fulfilment, Fulfilment::Returned);
-        assert_eq!(sent.lines[0].shipped, 0);
-        assert_eq!(steps.last(), Some(&Step::ReturnGoods));
-    }
-
-    #[test]
-    fn an_order_cancelled_before_it_was_heard_of_takes_no_step_and_no_stock() {
-        let (plan, steps) = run(&[Standing::CANCELLED]);
-
-        assert_eq!(plan.standing.document, Document::Void);
-        assert!(steps.is_empty());
-        assert_eq!(plan.lines[0].allocated, 0);
-    }
-
-    #[test]
-    fn an_order_that_revives_after_its_void_is_left_to_a_person() {
-        let (plan, _) = run(&[Standing::SOLD, Standing::CANCELLED, Standing::SOLD]);
-
-        assert_eq!(plan.standing.document, Document::Void);
-        assert!(plan.attention.unwrap().contains("after it was voided"));
-    }
-
-    #[test]
-    fn a_partial_cancellation_releases_those_units_only() {
-        let first = plan(None, &order(Standing::SOLD, 3, 0), false);
-        let then = plan(Some(&booked(&first)), &order(Standing::SOLD, 3, 1), false);
-
-        assert_eq!(then.lines[0].allocated, 2);
-        assert!(then.steps.is_empty());
-    }
-
-    #[test]
-    fn units_called_off_after_they_left_stay_out_of_stock_until_a_person_decides() {
-        let first = plan(None, &order(Standing::SHIPPED, 3, 0), false);
-        let then = plan(
-            Some(&booked(&first)),
-            &order(Standing::SHIPPED, 3, 1),
-            false,
-        );
-
-        assert_eq!(then.lines[0].shipped, 3);
-        assert!(then.attention.is_some());
-    }
-
-    /// A void order of two units, of which so many do not come back.
-    fn void(off_shelf: i64) -> Order {
-        let mut order = order(Standing::CANCELLED, 2, 2 - off_shelf);
-        order.lines[0].off_shelf = off_shelf;
-        order
-    }
-
-    #[test]
-    fn of_a_void_order_the_units_that_do_not_come_back_have_left_whatever_was_heard_before() {
-        let (sold, _) = run(&[Standing::SOLD]);
-        let (shipped, _) = run(&[Standing::SHIPPED]);
-        for (off_shelf, after_shipping) in [
-            (0, Fulfilment::Returned),
-            (1, Fulfilment::Returned),
-            (2, Fulfilment::Sent),
-        ] {
-            let void = void(off_shelf);
-            let late = plan(None, &void, true);
-            let again = plan(Some(&booked(&late)), &void, true);
-            let unsent = plan(Some(&booked(&sold)), &void, true);
-            let sent = plan(Some(&booked(&shipped)), &void, true);
-
-            for plan in [&late, &again, &unsent, &sent] {
-                assert_eq!(plan.standing.document, Document::Void);
-                let line = &plan.lines[0];
-                assert_eq!((line.allocated, line.shipped), (0, off_shelf));
-                assert_eq!(plan.lines, late.lines);
-            }
-            assert_eq!(unsent.standing.fulfilment, Fulfilment::Unsent);
-            assert_eq!(sent.standing.fulfilment, after_shipping);
-            let is_returned = sent.steps.contains(&Step::ReturnGoods);
-            assert_eq!(is_returned, off_shelf < 2, "{off_shelf}");
-        }
-    }
-
-    #[test]
-    fn a_unit_that_turns_out_to_be_lost_after_the_void_leaves_then() {
-        let first = plan(None, &void(0), true);
-        let then = plan(Some(&booked(&first)), &void(1), true);
-
-        assert_eq!((first.lines[0].shipped, then.lines[0].shipped), (0, 1));
-        assert!(then.steps.is_empty());
-    }
-
-    fn any_standing() -> impl Strategy<Value = Standing> {
-        prop::sample::select(vec![
-            Standing::PLACED,
-            Standing::SOLD,
-            Standing::SHIPPED,
-            Standing::COMPLETED,
-        ])
-    }
-
-    proptest! {
-        #[test]
-        fn any_permutation_with_repeats_ends_in_the_same_books(
-            heard in prop::collection::vec(any_standing(), 1..8),
-        ) {
-            let mut sorted = heard.clone();
-            sorted.sort_by_key(|s| (s.document, s.fulfilment, s.paid));
-
-            let (plan, steps) = run(&heard);
-            let (in_order, _) = run(&sorted);
-
-            prop_assert_eq!(plan.standing, in_order.standing);
-            prop_assert_eq!(plan.lines, in_order.lines);
-            let mut once = steps.clone();
-            once.sort();
-            once.dedup();
-            prop_assert_eq!(once.len(), steps.len());
-        }
-
-        #[test]
-        fn hearing_the_same_again_changes_nothing(heard in any_standing(), cancelled in 0_i64..4) {
-            let first = plan(None, &order(heard, 3, cancelled), true);
-            let again = plan(Some(&booked(&first)), &order(heard, 3, cancelled), true);
-
-            prop_assert!(again.steps.is_empty());
-            prop_assert_eq!(first.lines, again.lines);
-        }
-    }
-}
+mod tests;

@@ -1,10 +1,14 @@
 //! Reading the books.
 
+use super::{
+    conflicts as queue,
+    returns::{self, ReturnFull},
+};
 use crate::db::Db;
 use crate::domain::{
     ChannelId, Document, Fulfilment, MerchantId, OrderId, RemoteId, Standing, Timestamp,
 };
-use entity::{order_lines, order_steps, orders};
+use entity::{conflicts, order_lines, order_steps, orders};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
     QuerySelect,
@@ -49,6 +53,9 @@ pub struct OrderFull {
     pub order: orders::Model,
     pub lines: Vec<order_lines::Model>,
     pub steps: Vec<order_steps::Model>,
+    pub returns: Vec<ReturnFull>,
+    /// Those that have ended as well.
+    pub conflicts: Vec<conflicts::Model>,
 }
 
 /// How far the books know an order.
@@ -183,10 +190,17 @@ pub async fn order_full(
         .order_by_asc(order_steps::Column::Id)
         .all(db.read())
         .await?;
+    let returns = match order.n_returns {
+        0 => Vec::new(),
+        _ => returns::of_order(db.read(), order.id).await?,
+    };
+    let conflicts = queue::of_order(db.read(), id).await?;
     Ok(Some(OrderFull {
         order,
         lines,
         steps,
+        returns,
+        conflicts,
     }))
 }
 

@@ -1,23 +1,29 @@
 //! Writing one order to the books, in the caller's transaction.
 
 use super::{
-    Booked, Plan, Step,
-    imported::{imported_id, own_row},
+    Booked, BookedLine, ConflictKind, Plan, Step,
+    conflicts::settle_order,
+    edits,
+    held::{Held, attention, count, rules, set_attention},
+    history::{Done, write_done, write_steps},
+    imported::held_or_imported,
     lines,
     numbers::take_number,
-    plan,
-    queries::{document_name, fulfilment_name, standing_of},
+    plan::{self, Cause},
+    queries::{document_name, fulfilment_name},
+    returns,
+    worth::Worth,
 };
 use crate::channels::{self, Channel, ChannelError};
 use crate::db::Tx;
-use crate::domain::{Document, Fulfilment, Order, OrderId, OutletId, Source, Timestamp};
+use crate::domain::{
+    Document, Fulfilment, MerchantId, Order, OrderId, OutletId, Source, Timestamp,
+};
 use crate::stock::{self, SoldOn};
-use entity::{order_lines, order_steps, orders};
+use entity::{order_lines, orders};
 use sea_orm::{
-    ActiveModelTrait,
-    ActiveValue::Set,
-    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, OnConflict},
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::Expr,
 };
 use sha2::{Digest, Sha256};
 
@@ -44,11 +50,24 @@ pub enum Recorded {
     NothingToBook,
 }
 
+/// What a reading can say is in question, or no longer is.
+const JUDGED: &[ConflictKind] = &[
+    ConflictKind::CalledOffAfterSent,
+    ConflictKind::PaidAfterVoid,
+    ConflictKind::SoldAfterVoid,
+    ConflictKind::TotalDiffers,
+    ConflictKind::CurrencyChanged,
+    ConflictKind::RefundOverPaid,
+    ConflictKind::GoodsUndecided,
+    ConflictKind::UnknownStatus,
+    ConflictKind::OrderNotShown,
+];
+
 /// Records one order as the marketplace shows it now.
 ///
 /// 1. Lock the booked order, and leave if it is newer or the same.
 /// 2. Decide the steps and what each line shall hold (`plan`, pure).
-/// 3. Write the order, its lines, the stock movements and the steps, each at most once.
+/// 3. Write the order, its lines, the stock movements, the returns and the steps, each at most once.
 /// 4. Enqueue a push for every other listing of each SKU that moved.
 ///
 /// # Errors
@@ -60,62 +79,70 @@ pub async fn record_order(
     now: Timestamp,
 ) -> Result<Recorded, ChannelError> {
     let connection = recording.connection;
-    let held = held_order(tx, connection, order).await?;
+    let row = held_or_imported(tx, connection, order).await?;
     let hash = content_hash(order);
     let channel_id = channels::of_platform(tx, connection, order.platform, now).await?;
     let channel = channels::load(tx, channel_id).await?;
-    let held_lines = match &held {
-        None => Vec::new(),
-        Some(row) => lines_of(tx, row.id).await?,
+    let held = match row {
+        None => None,
+        Some(row) if order.version.micros() < row.version => {
+            return Ok(Recorded::Older(OrderId(row.id)));
+        }
+        Some(row) => Some(Held::of(tx, row).await?),
     };
-    if let Some(row) = &held {
-        let id = OrderId(row.id);
-        if order.version.micros() < row.version {
-            return Ok(Recorded::Older(id));
-        }
-        let waits = held_lines.iter().any(|line| line.flag.is_some());
-        let wanted_now = row.document == "none" && channel.settings.unpaid_orders;
-        // What was read is compared with what was read, and with what the books say of it.
-        let is_as_booked = row.remote_status == order.remote_status
-            && row.total_minor == order.total.minor
-            && row.currency == order.currency.code();
-        if row.content_hash == hash && is_as_booked && !waits && !wanted_now {
-            if row.version < order.version.micros() {
-                set_version(tx, id, order.version).await?;
-            }
-            return Ok(Recorded::Unchanged(id));
-        }
+    if let Some(held) = &held
+        && held.is_as_read(order, &hash, &channel.settings)
+    {
+        return unchanged(tx, &held.row, order, now).await;
     }
-    let before = held.as_ref().map(|row| Booked {
-        standing: standing_of(row),
-        has_tracking_number: row.tracking_number.is_some(),
-        attention: row.attention.clone(),
-        lines: held_lines.iter().map(lines::booked).collect(),
-    });
-    let plan = plan::plan(before.as_ref(), order, channel.settings.unpaid_orders);
+    let before = held.as_ref().map(|held| held.booked(order.currency));
+    let rules = rules(&channel.settings);
+    let plan = plan::plan(before.as_ref(), order, &rules);
     if held.is_none() && plan.standing.document == Document::None {
         return Ok(Recorded::NothingToBook);
     }
     let is_new = held.is_none();
-    let row = write_order(tx, recording, &channel, order, &plan, held, hash, now).await?;
+    let merchant = connection.merchant;
+    let told = match &held {
+        Some(held) if held.row.open_conflicts > 0 || !plan.causes.is_empty() => {
+            let question = (plan.causes.as_slice(), JUDGED);
+            settle_order(tx, merchant, OrderId(held.row.id), question, now).await?
+        }
+        _ => Vec::new(),
+    };
+    let attention = attention(order.remark.as_deref(), &told);
+    let (held_row, held_lines, held_returns) = match held {
+        None => (None, Vec::new(), Vec::new()),
+        Some(held) => (Some(held.row), held.lines, held.returns),
+    };
+    let edit = before
+        .as_ref()
+        .and_then(|before| edit(before, &plan, &held_lines, order));
+    let writing = Writing {
+        recording,
+        channel: &channel,
+        plan: &plan,
+        attention,
+    };
+    let row = write_order(tx, writing, order, held_row, hash, now).await?;
     let id = OrderId(row.id);
-    let movements = lines::write_lines(tx, &row, order, &plan, held_lines).await?;
-    let moved = stock::append(tx, connection.merchant, &movements, now).await?;
+    if is_new && !plan.causes.is_empty() {
+        raise_first(tx, &row, &plan.causes, now).await?;
+    }
+    let movements = lines::write_lines(tx, &row, Some(order), &plan.lines, held_lines, now).await?;
+    let moved = stock::append(tx, merchant, &movements, now).await?;
     write_steps(tx, &row, order, &plan, recording.source, now).await?;
+    let currency = plan.worth.currency;
+    let both = (held_returns.as_slice(), plan.returning.returns.as_slice());
+    let mut done = returns::write(tx, &row, currency, both, recording.source, now).await?;
+    done.extend(edit);
+    write_done(tx, &row, &done, recording.source, now).await?;
     let sold = SoldOn {
         channel: connection.id,
         reduces_own_stock: connection.marketplace.limits().reduces_own_stock,
         placed_at: order.placed_at,
     };
-    stock::enqueue_pushes(
-        tx,
-        connection.merchant,
-        &moved,
-        Some(sold),
-        Source::Sale,
-        now,
-    )
-    .await?;
+    stock::enqueue_pushes(tx, merchant, &moved, Some(sold), Source::Sale, now).await?;
     Ok(Recorded::Booked {
         order: id,
         steps: plan.steps,
@@ -123,28 +150,62 @@ pub async fn record_order(
     })
 }
 
-async fn held_order(
+/// The reading says nothing new; but it was shown, whatever was said before.
+async fn unchanged(
     tx: &Tx,
-    connection: &Channel,
+    row: &orders::Model,
     order: &Order,
-) -> Result<Option<orders::Model>, DbErr> {
-    let imported = imported_id(&order.number);
-    let ids = [order.remote_id.as_str(), imported.as_str()];
-    let rows = orders::Entity::of_merchant(connection.merchant.0)
-        .filter(orders::Column::ConnectionId.eq(connection.id.0))
-        .filter(orders::Column::RemoteId.is_in(ids))
-        .lock_exclusive()
-        .all(tx)
-        .await?;
-    own_row(tx, rows, order).await
+    now: Timestamp,
+) -> Result<Recorded, ChannelError> {
+    let id = OrderId(row.id);
+    if row.open_conflicts > 0 {
+        let shown = (&[] as &[Cause], &[ConflictKind::OrderNotShown] as &[_]);
+        let told = settle_order(tx, MerchantId(row.merchant_id), id, shown, now).await?;
+        set_attention(tx, row, &told).await?;
+    }
+    if row.version < order.version.micros() {
+        set_version(tx, id, order.version).await?;
+    }
+    Ok(Recorded::Unchanged(id))
 }
 
-async fn lines_of(tx: &Tx, order: i64) -> Result<Vec<order_lines::Model>, DbErr> {
-    order_lines::Entity::find()
-        .filter(order_lines::Column::OrderId.eq(order))
-        .order_by_asc(order_lines::Column::Id)
-        .all(tx)
-        .await
+/// What of a booked order was changed; nothing where it was not booked, or is called off whole.
+fn edit(before: &Booked, plan: &Plan, held: &[order_lines::Model], order: &Order) -> Option<Done> {
+    let is_booked =
+        |document: Document| matches!(document, Document::SalesOrder | Document::Invoice);
+    if !is_booked(before.standing.document) || !is_booked(plan.standing.document) {
+        return None;
+    }
+    let names = order.lines.iter().map(|line| {
+        let name = line.seller_sku.as_deref().unwrap_or(&line.title);
+        (line.remote_id.as_str(), name.to_owned())
+    });
+    let held_names = held.iter().map(|line| {
+        let name = line.seller_sku.as_deref().unwrap_or(&line.title);
+        (line.remote_id.as_str(), name.to_owned())
+    });
+    let names = held_names.chain(names).collect();
+    let was = (before.lines.as_slice(), &before.worth);
+    let is: (&[BookedLine], &Worth) = (plan.lines.as_slice(), &plan.worth);
+    let told = edits::between(was, is, &names)?;
+    let told_hash = hex::encode(&Sha256::digest(told.as_bytes())[..4]);
+    Some(Done {
+        step: Step::ChangeOrder,
+        subject: format!("{}-{told_hash}", order.version.micros()),
+        detail: Some(told),
+    })
+}
+
+/// What is in question about an order that was not booked before.
+async fn raise_first(
+    tx: &Tx,
+    row: &orders::Model,
+    causes: &[Cause],
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let merchant = MerchantId(row.merchant_id);
+    let told = settle_order(tx, merchant, OrderId(row.id), (causes, JUDGED), now).await?;
+    set_attention(tx, row, &told).await
 }
 
 async fn set_version(tx: &Tx, id: OrderId, version: Timestamp) -> Result<(), DbErr> {
@@ -163,17 +224,28 @@ fn content_hash(order: &Order) -> String {
     hex::encode(&Sha256::digest(format!("{read:?}").as_bytes())[..16])
 }
 
-#[allow(clippy::too_many_arguments)]
+/// What is written of an order, and for whom.
+struct Writing<'w> {
+    recording: Recording<'w>,
+    channel: &'w Channel,
+    plan: &'w Plan,
+    attention: Option<String>,
+}
+
 async fn write_order(
     tx: &Tx,
-    recording: Recording<'_>,
-    channel: &Channel,
+    writing: Writing<'_>,
     order: &Order,
-    plan: &Plan,
     held: Option<orders::Model>,
     hash: String,
     now: Timestamp,
 ) -> Result<orders::Model, DbErr> {
+    let Writing {
+        recording,
+        channel,
+        plan,
+        attention,
+    } = writing;
     let standing = plan.standing;
     let invoice_number = match &held {
         Some(row) if row.invoice_number.is_some() => row.invoice_number.clone(),
@@ -191,11 +263,19 @@ async fn write_order(
         paid: Set(standing.paid),
         fulfilment: Set(fulfilment_name(standing.fulfilment).to_owned()),
         invoice_number: Set(invoice_number),
-        currency: Set(order.currency.code().to_owned()),
-        total_minor: Set(order.total.minor),
+        currency: Set(plan.worth.currency.code().to_owned()),
+        total_minor: Set(plan.worth.total),
+        told_minor: Set(plan.worth.told.map(|(told, _)| told)),
+        told_currency: Set(plan
+            .worth
+            .told
+            .map(|(_, currency)| currency.code().to_owned())),
+        refunded_minor: Set(plan.returning.credited),
+        n_returns: Set(count(plan.returning.returns.len())),
+        remark: Set(order.remark.clone()),
         version: Set(order.version.micros()),
         content_hash: Set(hash),
-        attention: Set(plan.attention.clone()),
+        attention: Set(attention),
         recorded_at: Set(now.micros()),
         ..Default::default()
     };
@@ -214,6 +294,8 @@ async fn write_order(
     row.placed_at = Set(order.placed_at.micros());
     row.left_before = Set(has_left_before(recording.connection, order, plan));
     row.source = Set(recording.source.as_str().to_owned());
+    row.open_conflicts = Set(0);
+    row.booking = Set(1);
     row.first_seen_at = Set(now.micros());
     row.insert(tx).await
 }
@@ -223,56 +305,4 @@ fn has_left_before(connection: &Channel, order: &Order, plan: &Plan) -> bool {
     let has_left = plan.standing.fulfilment == Fulfilment::Sent
         || plan.lines.iter().any(|line| line.shipped > 0);
     has_left && order.version < connection.connected_at
-}
-
-async fn write_steps(
-    tx: &Tx,
-    row: &orders::Model,
-    order: &Order,
-    plan: &Plan,
-    source: Source,
-    now: Timestamp,
-) -> Result<(), DbErr> {
-    for step in &plan.steps {
-        let detail = match step {
-            Step::CreateInvoice | Step::ConvertToInvoice => row.invoice_number.clone(),
-            Step::ArrangeShipment | Step::OutboundLogistic => order.tracking_number.clone(),
-            Step::AddPayment => Some(order.total.to_string()),
-            Step::CreateOrder | Step::VoidInvoice | Step::ReturnGoods => {
-                Some(order.remote_status.clone())
-            }
-        };
-        let step = order_steps::ActiveModel {
-            merchant_id: Set(row.merchant_id),
-            order_id: Set(row.id),
-            step: Set(step.as_str().to_owned()),
-            detail: Set(detail),
-            source: Set(source.as_str().to_owned()),
-            done_at: Set(now.micros()),
-            ..Default::default()
-        };
-        let unique = [order_steps::Column::OrderId, order_steps::Column::Step];
-        order_steps::Entity::insert(step)
-            .on_conflict(OnConflict::columns(unique).do_nothing().to_owned())
-            .exec_without_returning(tx)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Notes why a person should look at a booked order, such as that the store no longer has it.
-/// False when the books do not hold it.
-pub async fn mark_attention(
-    tx: &Tx,
-    connection: &Channel,
-    remote_id: &crate::domain::RemoteId,
-    reason: &str,
-) -> Result<bool, DbErr> {
-    let marked = orders::Entity::update_many()
-        .col_expr(orders::Column::Attention, Expr::value(reason))
-        .filter(orders::Column::ConnectionId.eq(connection.id.0))
-        .filter(orders::Column::RemoteId.eq(remote_id.as_str()))
-        .exec(tx)
-        .await?;
-    Ok(marked.rows_affected > 0)
 }

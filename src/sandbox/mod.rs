@@ -12,6 +12,7 @@ mod console;
 mod courier;
 mod driver;
 mod ledger;
+mod returns;
 mod server;
 mod shop;
 mod weather;

@@ -280,7 +280,7 @@ impl SimShop {
         self.change(|shop, now| shop.edit_variant(id, now, edit))
     }
 
-    fn change_order(
+    pub(super) fn change_order(
         &self,
         id: &RemoteId,
         change: impl FnOnce(&mut Shop, Timestamp) -> Option<ShopChange>,
@@ -400,7 +400,7 @@ impl SimShop {
         now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 

@@ -122,7 +122,7 @@ impl Sync {
         let hidden = placed_at.and_then(|at| connection.marketplace.hides_orders_of(at, now));
         let deleted = "the marketplace no longer shows this order; it was deleted there";
         let reason = hidden.unwrap_or(deleted);
-        let booked = sales::mark_attention(&tx, connection, id, reason).await?;
+        let booked = sales::mark_attention(&tx, connection, id, reason, now).await?;
         if booked {
             handled(&tx, connection.id, id, read.at, now).await?;
         }

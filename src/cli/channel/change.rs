@@ -15,10 +15,13 @@ Settings:
   unpaid_orders  yes or no: whether an order that is not paid yet makes a sales order
   push_stock     yes or no: whether our stock is told to the channel
   buffer         units that are kept back from the channel, 0 to 100000
+  returns        what becomes of returned goods: restock, quarantine, write_off or ask, and per reason REASON:restock;
+                 CANCELLED is the reason of orders cancelled after they had left; `default` says nothing
 
 Examples:
   marketsink channel settings 1
-  marketsink channel settings 1 buffer=2 push_stock=yes")]
+  marketsink channel settings 1 buffer=2 push_stock=yes
+  marketsink channel settings 1 returns=ask,DAMAGED:quarantine,CHANGED_MIND:restock")]
 pub struct SettingsArgs {
     /// The channel, by its number in `marketsink channel list`
     id: i64,
@@ -56,6 +59,7 @@ pub(super) async fn settings(context: &Context, args: SettingsArgs) -> anyhow::R
             yes_no(channel.settings.push_stock)
         ));
         say(format!("buffer         {}", channel.settings.buffer));
+        say(format!("returns        {}", channel.settings.returns));
     }
     session.close().await
 }

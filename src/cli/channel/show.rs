@@ -183,6 +183,7 @@ impl Facts {
             ("unpaid_orders", yes_no(settings.unpaid_orders).to_owned()),
             ("push_stock", yes_no(settings.push_stock).to_owned()),
             ("buffer", settings.buffer.to_string()),
+            ("returns", settings.returns.to_string()),
         ];
         for (name, value) in rows {
             say(format!("{name:16}  {value}"));

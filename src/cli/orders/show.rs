@@ -92,6 +92,8 @@ impl InBooks {
             order: order.clone(),
             lines: Vec::new(),
             steps: Vec::new(),
+            returns: Vec::new(),
+            conflicts: Vec::new(),
         });
         let movements = stock::movements_of(db.read(), merchant, id).await?;
         let lines = full.lines.iter().filter_map(|line| line.sku_id);

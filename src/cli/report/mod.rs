@@ -1,5 +1,6 @@
 //! `report`: what was sold, what the stock is worth, and whether the books agree with themselves.
 
+mod returns;
 mod sales;
 mod valuation;
 
@@ -12,13 +13,14 @@ use crate::reports;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
-/// Sales, stock valuation, and whether ledger and documents agree
+/// Sales, returns, stock valuation, and whether ledger and documents agree
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Examples:\n  marketsink report sales --by day --from 2026-11-01 --to 2026-11-30\n  marketsink report valuation --csv"
 )]
 pub enum ReportCommand {
     Sales(sales::SalesArgs),
+    Returns(returns::ReturnsArgs),
     Valuation(valuation::ValuationArgs),
     Check(CheckArgs),
 }
@@ -31,6 +33,7 @@ pub struct CheckArgs {}
 pub async fn run(context: &Context, command: ReportCommand) -> anyhow::Result<ExitCode> {
     match command {
         ReportCommand::Sales(args) => sales::run(context, &args).await?,
+        ReportCommand::Returns(args) => returns::run(context, &args).await?,
         ReportCommand::Valuation(args) => valuation::run(context, &args).await?,
         ReportCommand::Check(_) => return check(context).await,
     }

@@ -348,7 +348,7 @@ pub(super) fn notifications(
             told.extend(variant.as_ref().and_then(|id| shallow(shop, id, now)));
             told
         }
-        ShopChange::Deauthorized => Vec::new(),
+        ShopChange::ReturnChanged { .. } | ShopChange::Deauthorized => Vec::new(),
     }
 }
 

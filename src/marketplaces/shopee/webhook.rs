@@ -272,7 +272,8 @@ pub(super) fn notifications(
             .into_iter()
             .collect(),
         // Nothing tells of other edits, of new products or of deleted ones.
-        ShopChange::ProductUpdated { variant: None, .. }
+        ShopChange::ReturnChanged { .. }
+        | ShopChange::ProductUpdated { variant: None, .. }
         | ShopChange::ProductCreated(_)
         | ShopChange::ProductDeleted(_) => Vec::new(),
         ShopChange::Deauthorized => {

@@ -5,12 +5,15 @@
 //!
 //! Source: the objects `Order`, `Product` and `ProductVariant` of version 2026-10, read 2026-11-23.
 
+mod returns;
+
 use super::{SLUG, gid, id_of};
 use crate::domain::{
     Currency, Document, Fulfilment, Money, Order, OrderLine, Product, ProductState, RemoteId,
     Standing, Timestamp, Variant, Window,
 };
 use crate::marketplaces::{OrderSummary, ProductScope, StockLevel};
+use returns::{Meaning, WentBack};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -114,11 +117,12 @@ pub(super) fn summary(row: &Value) -> Result<OrderSummary, Misfit> {
     let version = time(row, "updatedAt").map_err(|reason| (id.clone(), reason))?;
     // Of money that went back the lines say what it means.
     let payment = row["displayFinancialStatus"].as_str().unwrap_or_default();
+    let has_given_back = matches!(payment, "REFUNDED" | "PARTIALLY_REFUNDED");
     let is_clear = !row["cancelledAt"].is_null() || !matches!(payment, "REFUNDED" | "VOIDED");
     Ok(OrderSummary {
         placed_at: time(row, "createdAt").ok(),
         standing: is_clear.then(|| standing(row, &[], &mut Vec::new())),
-        total: total(row).ok(),
+        total: total(row).ok().filter(|_| !has_given_back),
         number: number(row),
         remote_id: id,
         version,
@@ -141,8 +145,19 @@ fn number(row: &Value) -> String {
     name.trim_start_matches('#').to_owned()
 }
 
-/// Whether units were taken out of the order, so that its refunds have to be read.
-pub(super) fn has_lost_units(order: &Value) -> bool {
+/// Whether units were taken out of the order, or money went back.
+pub(super) fn has_refunds(order: &Value) -> bool {
+    let payment = order["displayFinancialStatus"].as_str();
+    matches!(payment, Some("PARTIALLY_REFUNDED" | "REFUNDED")) || has_lost_units(order)
+}
+
+/// Whether a buyer has asked for a return; what became of it does not matter.
+pub(super) fn has_returns(order: &Value) -> bool {
+    let status = order["returnStatus"].as_str();
+    status.is_some_and(|status| status != "NO_RETURN")
+}
+
+fn has_lost_units(order: &Value) -> bool {
     let lines = order["lineItems"]["nodes"].as_array();
     lines
         .into_iter()
@@ -150,64 +165,45 @@ pub(super) fn has_lost_units(order: &Value) -> bool {
         .any(|line| line["currentQuantity"].as_i64() < line["quantity"].as_i64())
 }
 
-/// Units by line that were refunded and did not go back on the shelf.
-#[derive(Debug, Default)]
-pub(super) struct OffShelf {
-    units: BTreeMap<String, i64>,
-    /// There are more refunds than can be read.
-    pub is_cut: bool,
-}
-
-impl OffShelf {
-    pub fn read(refunds: &Value, most: usize) -> Self {
-        let refunds = refunds.as_array().map(Vec::as_slice).unwrap_or_default();
-        let is_long = |refund: &Value| refund["refundLineItems"]["pageInfo"]["hasNextPage"] == true;
-        let mut read = Self {
-            is_cut: refunds.len() >= most || refunds.iter().any(is_long),
-            ..Self::default()
-        };
-        let rows = refunds
-            .iter()
-            .filter_map(|refund| refund["refundLineItems"]["nodes"].as_array());
-        for row in rows.flatten() {
-            let line = id_of(&row["lineItem"]["id"]);
-            if let (Some(line), "NO_RESTOCK") = (line, row["restockType"].as_str().unwrap_or("")) {
-                let units = row["quantity"].as_i64().unwrap_or(0).max(0);
-                *read.units.entry(line.to_owned()).or_default() += units;
-            }
-        }
-        read
-    }
+/// What was asked for besides an order; null where nothing had to be.
+#[derive(Debug)]
+pub(super) struct WentBackAnswers<'v> {
+    pub refunds: &'v Value,
+    /// Refunds that were asked for.
+    pub most: usize,
+    pub returns: &'v Value,
 }
 
 /// An order with all its lines, or why it cannot be read.
-pub(super) fn order(row: &Value, off_shelf: &OffShelf) -> Result<Order, Misfit> {
+pub(super) fn order(row: &Value, answers: &WentBackAnswers<'_>) -> Result<Order, Misfit> {
     let id = row_id(row)?;
-    read_order(&id, row, off_shelf).map_err(|reason| (id, reason))
+    read_order(&id, row, answers).map_err(|reason| (id, reason))
 }
 
-fn read_order(id: &RemoteId, row: &Value, off_shelf: &OffShelf) -> Read<Order> {
-    let total = total(row)?;
-    let currency = total.currency;
+fn read_order(id: &RemoteId, row: &Value, answers: &WentBackAnswers<'_>) -> Read<Order> {
+    let now = total(row)?;
+    let currency = now.currency;
+    let went_back = WentBack::read(answers.refunds, answers.most, answers.returns, currency)?;
+    let meaning = went_back.meaning(!row["cancelledAt"].is_null(), currency);
     let lines = row["lineItems"]["nodes"].as_array();
     let lines = lines.ok_or("it has no `lineItems`")?;
     let has_tax_inside = row["taxesIncluded"].as_bool() == Some(true);
     let lines = lines
         .iter()
-        .map(|row| line(row, currency, has_tax_inside, off_shelf));
+        .map(|row| line(row, currency, has_tax_inside, &meaning));
     let lines = lines.collect::<Read<Vec<_>>>()?;
     let mut remarks = Vec::new();
     if row["test"] == true {
         remarks.push("test order".to_owned());
     }
     let standing = standing(row, &lines, &mut remarks);
-    let n_off_shelf: i64 = off_shelf.units.values().sum();
+    let n_off_shelf: i64 = meaning.off_shelf.values().sum();
     if n_off_shelf > 0 {
         remarks.push(format!(
             "{n_off_shelf} refunded units did not go back to stock"
         ));
     }
-    if off_shelf.is_cut {
+    if went_back.is_cut {
         remarks.push("it has too many refunds to read; check what went back to stock".to_owned());
     }
     Ok(Order {
@@ -219,13 +215,34 @@ fn read_order(id: &RemoteId, row: &Value, off_shelf: &OffShelf) -> Read<Order> {
         version: time(row, "updatedAt")?,
         placed_at: time(row, "createdAt")?,
         currency,
-        total,
+        total: Money {
+            minor: now.minor.saturating_add(meaning.taken),
+            currency,
+        },
         tracking_number: tracking_number(row),
+        charges: charges(row, now)?,
         lines,
-        charges: None,
-        returns: None,
+        // A part of them would look as if the others had been deleted.
+        returns: (!went_back.is_cut).then_some(meaning.returns),
         remark: (!remarks.is_empty()).then(|| remarks.join("; ")),
     })
+}
+
+/// What the total has beyond the lines, where these are as they were ordered: their sum is told apart from the total.
+fn charges(row: &Value, total: Money) -> Read<Option<Money>> {
+    let subtotal = &row["currentSubtotalPriceSet"]["shopMoney"]["amount"];
+    if has_refunds(row) || subtotal.is_null() {
+        return Ok(None);
+    }
+    let currency = total.currency;
+    let mut minor = total.minor - money(subtotal, currency)?.minor;
+    if row["taxesIncluded"].as_bool() != Some(true) {
+        // Our lines have their taxes; Shopify's sum does not.
+        for row in row["lineItems"]["nodes"].as_array().into_iter().flatten() {
+            minor -= sum(row, "taxLines", "priceSet", currency)?;
+        }
+    }
+    Ok(Some(Money { minor, currency }))
 }
 
 fn remote_status(row: &Value) -> String {
@@ -247,20 +264,11 @@ fn standing(row: &Value, lines: &[OrderLine], remarks: &mut Vec<String>) -> Stan
     let is_empty = lines.iter().all(|line| line.open_quantity() == 0);
     let mut say = |text: &str| remarks.push(text.to_owned());
     let (document, paid) = match row["displayFinancialStatus"].as_str().unwrap_or("PENDING") {
-        "PAID" => (Document::Invoice, true),
-        "PARTIALLY_REFUNDED" => {
-            if !has_lost_units(row) {
-                say("partly refunded");
-            }
-            (Document::Invoice, true)
-        }
         "AUTHORIZED" | "PARTIALLY_PAID" => (Document::Invoice, false),
-        // All the money and all the goods went back.
+        // All of it was called off.
         "REFUNDED" | "VOIDED" if is_empty => return Standing::CANCELLED,
-        "REFUNDED" => {
-            say("refunded in full, and not all goods came back");
-            (Document::Invoice, false)
-        }
+        // Of what went back the returns tell.
+        "PAID" | "PARTIALLY_REFUNDED" | "REFUNDED" => (Document::Invoice, true),
         "PENDING" => (Document::SalesOrder, false),
         "EXPIRED" => {
             say("the payment expired");
@@ -318,31 +326,28 @@ fn tracking_number(row: &Value) -> Option<String> {
     parcels.flatten().find_map(|parcel| text(parcel, "number"))
 }
 
-/// Units that an edit or a refund took out are called off; those that did not go back on the shelf were
-/// refunded only, and stay sold.
+/// Units that an edit or a refund took out are called off, unless a return has them.
 fn line(
     row: &Value,
     currency: Currency,
     has_tax_inside: bool,
-    off_shelf: &OffShelf,
+    meaning: &Meaning,
 ) -> Read<OrderLine> {
     let id = id_of(&row["id"]).ok_or("a line has no `id`")?;
     let units = |name: &str| row[name].as_i64().filter(|units| *units >= 0);
     let quantity = units("quantity").ok_or_else(|| format!("line {id} has no `quantity`"))?;
     let left = units("currentQuantity").unwrap_or(quantity);
     let lost = (quantity - left).max(0);
-    let refunded_only = off_shelf.units.get(id).copied().unwrap_or(0).min(lost);
+    let of_line = |units: &BTreeMap<String, i64>| units.get(id).copied().unwrap_or(0);
+    let returned = of_line(&meaning.returned).min(lost);
+    let off_shelf = of_line(&meaning.off_shelf).min(lost - returned);
     let of = |value: &Value| money(&value["shopMoney"]["amount"], currency).map(|m| m.minor);
-    let sum = |list: &str, set: &str| -> Read<i64> {
-        let rows = row[list].as_array().map(Vec::as_slice).unwrap_or_default();
-        rows.iter().map(|row| of(&row[set])).sum()
-    };
     // The order's own discounts are spread over the lines here, and nowhere else.
-    let discount = sum("discountAllocations", "allocatedAmountSet")?;
+    let discount = sum(row, "discountAllocations", "allocatedAmountSet", currency)?;
     let tax = if has_tax_inside {
         0
     } else {
-        sum("taxLines", "priceSet")?
+        sum(row, "taxLines", "priceSet", currency)?
     };
     let full = of(&row["originalUnitPriceSet"])?.saturating_mul(quantity);
     let remote = |name: &str| RemoteId::from(id_of(&row[name]["id"]).unwrap_or("0"));
@@ -354,14 +359,24 @@ fn line(
         seller_sku: text(row, "sku"),
         title: row["name"].as_str().unwrap_or_default().to_owned(),
         quantity,
-        cancelled: lost - refunded_only,
-        gross: None,
-        off_shelf: refunded_only,
+        cancelled: lost - returned - off_shelf,
+        gross: Some(Money {
+            minor: full.saturating_add(tax),
+            currency,
+        }),
+        off_shelf,
         total: Money {
             minor: full.saturating_sub(discount).saturating_add(tax),
             currency,
         },
     })
+}
+
+/// Of a list of sets, in minor units.
+fn sum(row: &Value, list: &str, set: &str, currency: Currency) -> Read<i64> {
+    let rows = row[list].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of = |row: &Value| money(&row[set]["shopMoney"]["amount"], currency).map(|m| m.minor);
+    rows.iter().map(of).sum()
 }
 
 fn money(amount: &Value, currency: Currency) -> Read<Money> {

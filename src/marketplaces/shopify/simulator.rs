@@ -307,8 +307,10 @@ fn bucket(shop: &mut Shop, now: Timestamp) -> (f64, f64) {
 }
 
 /// The scope that a field needs.
-fn scope_of(field: &str) -> &'static str {
-    match field {
+fn scope_of(field: &Field) -> &'static str {
+    let asks_for = |fields: &[Field], name: &str| fields.iter().any(|field| field.name == name);
+    match field.name.as_str() {
+        "orders" | "order" if asks_for(&field.fields, "returns") => "read_returns",
         "orders" | "order" => "read_orders",
         "products" | "product" | "productsCount" => "read_products",
         "locations" => "read_locations",
@@ -319,7 +321,7 @@ fn scope_of(field: &str) -> &'static str {
 }
 
 fn resolve(shop: &mut Shop, request: &SimRequest, field: &Field, now: Timestamp) -> Answer {
-    let scope = scope_of(&field.name);
+    let scope = scope_of(field);
     if shop.memory.contains_key(&format!("lacks {scope}")) {
         let text = format!(
             "Access denied for {} field. Required access: `{scope}` access scope.",

@@ -1,6 +1,7 @@
 //! What every file of this folder is tested with: documented answers, signatures, and the schema.
 
 mod errors;
+mod returns;
 
 use super::{mapping::*, *};
 use crate::domain::{Currency, Document, Fulfilment, ProductState, Standing, Window};
@@ -188,14 +189,23 @@ fn one_deed_has_many_deliveries_and_a_delivery_many_tries() {
     );
 }
 
-fn order(at: usize, off_shelf: &OffShelf) -> Order {
+fn order_after(at: usize, refunds: &Value, most: usize, returns: &Value) -> Order {
     let row = &fixture("api/orders_by_id")["data"]["nodes"][at];
-    super::mapping::order(row, off_shelf).unwrap()
+    let answers = WentBackAnswers {
+        refunds,
+        most,
+        returns,
+    };
+    super::mapping::order(row, &answers).unwrap()
+}
+
+fn order(at: usize) -> Order {
+    order_after(at, &Value::Null, 10, &Value::Null)
 }
 
 #[test]
 fn an_order_is_booked_in_the_money_of_the_shop_with_discounts_spread_over_its_lines() {
-    let order = order(0, &OffShelf::default());
+    let order = order(0);
 
     assert_eq!(
         (order.remote_id.as_str(), order.number.as_str()),
@@ -203,6 +213,8 @@ fn an_order_is_booked_in_the_money_of_the_shop_with_discounts_spread_over_its_li
     );
     assert_eq!(order.total.to_string(), "201500.00 IDR");
     assert_eq!(order.lines[0].total.to_string(), "187500.00 IDR");
+    assert_eq!(order.lines[0].gross.unwrap().to_string(), "196000.00 IDR");
+    assert_eq!(order.charges.unwrap().to_string(), "14000.00 IDR");
     assert_eq!(
         order.version,
         Timestamp::parse("2026-11-23T03:15:03Z").unwrap()
@@ -212,51 +224,9 @@ fn an_order_is_booked_in_the_money_of_the_shop_with_discounts_spread_over_its_li
 }
 
 #[test]
-fn what_went_back_on_the_shelf_is_called_off_and_what_did_not_stays_sold() {
-    let refunds = &fixture("api/order_refunds")["data"]["order"]["refunds"];
-
-    let order = order(2, &OffShelf::read(refunds, 20));
-
-    let tea = &order.lines[0];
-    // Five ordered, three refunded, of which one was never restocked.
-    assert_eq!((tea.quantity, tea.cancelled), (5, 2));
-    // 5 x 10.00, less 3.00, and 1.50 of tax that the price does not hold.
-    assert_eq!(tea.total.to_string(), "48.50 USD");
-    assert_eq!(order.standing, Standing::COMPLETED);
-    assert_eq!(order.tracking_number.as_deref(), Some("JX0000000001"));
-    let remark = "1 refunded units did not go back to stock";
-    assert_eq!(order.remark.as_deref(), Some(remark));
-}
-
-#[test]
-fn a_refund_of_everything_voids_only_what_came_back() {
-    let kept = json!([{"refundLineItems": {"pageInfo": {"hasNextPage": false}, "nodes": [
-        {"quantity": 1, "restockType": "NO_RESTOCK", "lineItem": {"id": "gid://shopify/LineItem/14022310789184"}}]}}]);
-
-    let came_back = order(5, &OffShelf::default());
-    let kept = order(5, &OffShelf::read(&kept, 20));
-    let cancelled = order(6, &OffShelf::default());
-
-    assert_eq!(came_back.standing, Standing::CANCELLED);
-    assert_eq!(kept.standing, Standing::SHIPPED);
-    assert!(kept.remark.unwrap().contains("not all goods came back"));
-    assert_eq!(cancelled.standing, Standing::CANCELLED);
-    assert_eq!(cancelled.remote_status, "CANCELLED CUSTOMER");
-}
-
-#[test]
-fn more_refunds_than_can_be_read_are_left_to_a_person() {
-    let refunds = &fixture("api/order_refunds")["data"]["order"]["refunds"];
-
-    let order = order(2, &OffShelf::read(refunds, 2));
-
-    assert!(order.remark.unwrap().contains("too many refunds"));
-}
-
-#[test]
 fn odd_orders_are_read_all_the_same() {
-    let custom = order(3, &OffShelf::default());
-    let unknown = order(4, &OffShelf::default());
+    let custom = order(3);
+    let unknown = order(4);
 
     // Deleted from the catalogue: the SKU is what is left. Sent before it was paid: sold.
     let line = &custom.lines[0];
@@ -282,7 +252,15 @@ fn an_order_that_cannot_be_read_is_named() {
     let mut row = fixture("api/orders_by_id")["data"]["nodes"][0].clone();
     row["currentTotalPriceSet"]["shopMoney"]["amount"] = json!("201500.001");
 
-    let misfit = super::mapping::order(&row, &OffShelf::default()).unwrap_err();
+    let misfit = super::mapping::order(
+        &row,
+        &WentBackAnswers {
+            refunds: &Value::Null,
+            most: 10,
+            returns: &Value::Null,
+        },
+    )
+    .unwrap_err();
 
     assert_eq!(misfit.0.as_str(), "5623011049531");
     assert!(misfit.1.contains("201500.001"), "{}", misfit.1);

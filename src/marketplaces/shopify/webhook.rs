@@ -16,7 +16,10 @@ use crate::marketplaces::{
     ConsentAnswer, DeliveryKey, Malformed, RawDelivery, Rejected, Secrets, VerifiedDelivery,
     WebhookKeys,
     http::lenient,
-    simulation::{Shop, ShopChange, Signing, SimDelivery, SimOrder, SimStatus, Simulator},
+    simulation::{
+        Shop, ShopChange, Signing, SimDelivery, SimOrder, SimReturn, SimReturnState, SimStatus,
+        Simulator,
+    },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::FixedOffset;
@@ -243,6 +246,20 @@ fn told(shop: &mut Shop, change: &ShopChange, now: Timestamp) -> Vec<(&'static s
             told
         }
         ShopChange::OrderUpdated(id) => of_order(shop, id, "orders/updated"),
+        // What `returns/*` tells needs a scope and a subscription of its own; the order changes with it.
+        ShopChange::ReturnChanged { order, id } => {
+            let mut told = of_order(shop, order, "orders/updated");
+            told.retain(|(topic, _)| *topic == "orders/updated");
+            let changed = shop.orders.get(order).and_then(|of| of.find_return(id));
+            let is_refund = |of: &&SimReturn| of.state == SimReturnState::Refunded;
+            if let Some(of) = changed.filter(is_refund).filter(|of| !of.is_exchange) {
+                let body = json!({"id": number(id), "order_id": number(order),
+                    "created_at": local(of.created_at), "restock": of.is_restocked,
+                    "refund_line_items": [], "transactions": []});
+                told.insert(0, ("refunds/create", body));
+            }
+            told
+        }
         ShopChange::ProductCreated(id) => of_product(shop, id, "products/create"),
         ShopChange::ProductUpdated { product, .. } => of_product(shop, product, "products/update"),
         ShopChange::ProductDeleted(id) => vec![("products/delete", json!({ "id": number(id) }))],

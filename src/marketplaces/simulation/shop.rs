@@ -1,5 +1,6 @@
 //! The shop behind a simulator: products, orders, subscriptions, tokens, and how they change.
 
+use super::{MovesOrder, SimReturn};
 use crate::domain::{Currency, Money, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::Secrets;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ pub struct Shop {
     pub subscriptions: Vec<Subscription>,
     /// What a simulator must remember between requests, such as used nonces.
     pub memory: BTreeMap<String, String>,
+    /// How this marketplace dates orders that have returns.
+    pub returns_move_orders: MovesOrder,
     /// API requests answered.
     pub n_requests: u64,
     /// Variants with a new price or quantity since this was last emptied.
@@ -86,6 +89,8 @@ pub struct SimOrder {
     pub updated_at: Timestamp,
     pub tracking_number: Option<String>,
     pub lines: Vec<SimLine>,
+    /// Oldest first.
+    pub returns: Vec<SimReturn>,
     /// What the API still shows until `stale_until`: reads lag behind webhooks.
     pub stale: Option<Box<SimOrder>>,
     pub stale_until: Timestamp,
@@ -116,6 +121,11 @@ pub struct NewLine {
 pub enum ShopChange {
     OrderCreated(RemoteId),
     OrderUpdated(RemoteId),
+    /// A return of an order began, moved on, or was deleted.
+    ReturnChanged {
+        order: RemoteId,
+        id: RemoteId,
+    },
     ProductCreated(RemoteId),
     /// One product was edited; `variant` when only that one was.
     ProductUpdated {
@@ -141,6 +151,7 @@ impl Shop {
             orders: BTreeMap::new(),
             subscriptions: Vec::new(),
             memory: BTreeMap::new(),
+            returns_move_orders: MovesOrder::Always,
             n_requests: 0,
             edited: BTreeSet::new(),
             next_id: first_id,
@@ -306,6 +317,7 @@ impl Shop {
             updated_at: now,
             tracking_number: None,
             lines,
+            returns: Vec::new(),
             stale: None,
             stale_until: Timestamp::EPOCH,
         };

@@ -6,6 +6,10 @@
 //!
 //! Source: the guide for custom stores, `src/web/guide/custom_store.md`, contract version 1.
 
+mod returns;
+
+pub use returns::{goods_word, return_word};
+
 use super::NAME;
 use crate::domain::{
     Currency, Document, Fulfilment, Money, Order, OrderLine, Product, ProductState, RemoteId,
@@ -143,7 +147,7 @@ impl<'v> Place<'v> {
         }
     }
 
-    fn charge(&self, currency: Currency) -> Read<Money> {
+    pub fn charge(&self, currency: Currency) -> Read<Money> {
         let money = self.money(currency)?;
         if money.minor < 0 {
             return self.wrong("must be 0 or more");
@@ -165,7 +169,7 @@ impl<'v> Place<'v> {
         }
     }
 
-    fn word<T: Copy>(&self, words: &[(&str, T)]) -> Read<T> {
+    pub fn word<T: Copy>(&self, words: &[(&str, T)]) -> Read<T> {
         let known = |text: &str| words.iter().find(|(word, _)| *word == text);
         if let Some((_, meaning)) = self.value.as_str().and_then(known) {
             return Ok(*meaning);
@@ -176,7 +180,7 @@ impl<'v> Place<'v> {
 }
 
 /// A member that may be missing.
-fn maybe<'v, T>(
+pub fn maybe<'v, T>(
     row: &Place<'v>,
     name: &str,
     read: impl Fn(&Place<'v>) -> Read<T>,
@@ -236,9 +240,6 @@ pub fn order(row: &Place<'_>) -> Read<Order> {
     let summary = summary(row)?;
     let (standing, remote_status) = standing(row)?;
     let currency = row.need("currency")?.currency()?;
-    for name in ["shipping", "discount"] {
-        maybe(row, name, |place| place.charge(currency))?;
-    }
     let mut ids = HashSet::new();
     let mut lines = Vec::new();
     for place in row.need("lines")?.rows()? {
@@ -248,6 +249,10 @@ pub fn order(row: &Place<'_>) -> Read<Order> {
         }
         lines.push(line);
     }
+    let charges = charges(row, &lines, currency)?;
+    let returns = maybe(row, "returns", |place| {
+        returns::returns(place, &lines, currency)
+    })?;
     Ok(Order {
         remote_id: summary.remote_id,
         number: summary.number,
@@ -260,10 +265,24 @@ pub fn order(row: &Place<'_>) -> Read<Order> {
         total: total(row)?,
         tracking_number: maybe(row, "tracking_number", code)?.flatten(),
         lines,
-        charges: None,
-        returns: None,
+        charges,
+        returns,
         remark: None,
     })
+}
+
+/// What the total has beyond the lines. Not told of an order of which units were called off: what these cost is the
+/// store's to say, in the total.
+fn charges(row: &Place<'_>, lines: &[OrderLine], currency: Currency) -> Read<Option<Money>> {
+    let part = |name| maybe(row, name, |place| place.charge(currency));
+    let (added, taken) = ([part("shipping")?, part("charges")?], part("discount")?);
+    let is_told = added.iter().flatten().next().is_some() || taken.is_some();
+    if !is_told || lines.iter().any(|line| line.cancelled > 0) {
+        return Ok(None);
+    }
+    let sum: i64 = added.iter().flatten().map(|money| money.minor).sum();
+    let minor = sum - taken.map_or(0, |money| money.minor);
+    Ok(Some(Money { minor, currency }))
 }
 
 /// Three words make one standing, and the status that people read.
@@ -301,6 +320,7 @@ fn order_line(row: &Place<'_>, currency: Currency) -> Read<OrderLine> {
     if cancelled > quantity {
         return row.wrong("has a `cancelled_quantity` above its `quantity`");
     }
+    let (gross, total) = line_amounts(row, quantity, currency)?;
     Ok(OrderLine {
         remote_id: row.need("id")?.id()?,
         variant_id: maybe(row, "variant_id", Place::id)?.unwrap_or_else(|| product_id.clone()),
@@ -309,26 +329,27 @@ fn order_line(row: &Place<'_>, currency: Currency) -> Read<OrderLine> {
         title: maybe(row, "title", owned)?.unwrap_or_default(),
         quantity,
         cancelled,
-        gross: None,
+        gross: Some(gross),
         off_shelf: 0,
-        total: line_total(row, quantity, currency)?,
+        total,
     })
 }
 
-/// `quantity` times `unit_price`, less `discount`, plus `tax`.
-fn line_total(row: &Place<'_>, quantity: i64, currency: Currency) -> Read<Money> {
+/// `quantity` times `unit_price` plus `tax`, and the same less `discount`.
+fn line_amounts(row: &Place<'_>, quantity: i64, currency: Currency) -> Read<(Money, Money)> {
     let price = row.need("unit_price")?.charge(currency)?;
     let part = |name| -> Read<i64> {
         let part = maybe(row, name, |place| place.charge(currency))?;
         Ok(part.map_or(0, |money| money.minor))
     };
     let (discount, tax) = (part("discount")?, part("tax")?);
-    let minor = price
+    let gross = price
         .minor
         .checked_mul(quantity)
-        .and_then(|gross| gross.checked_sub(discount)?.checked_add(tax));
-    match minor {
-        Some(minor) if minor >= 0 => Ok(Money { minor, currency }),
+        .and_then(|gross| gross.checked_add(tax));
+    let of = |minor| Money { minor, currency };
+    match gross {
+        Some(gross) if gross >= discount => Ok((of(gross), of(gross - discount))),
         Some(_) => row.wrong("has a `discount` above what its units cost"),
         None => row.wrong("costs more than can be counted"),
     }
@@ -430,7 +451,7 @@ pub fn state_word(state: ProductState) -> &'static str {
     word_for(&STATES, state)
 }
 
-fn word_for<T: PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'static str {
+pub fn word_for<T: PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'static str {
     let found = words.iter().find(|(_, known)| *known == meaning);
     found.map_or("", |(word, _)| word)
 }

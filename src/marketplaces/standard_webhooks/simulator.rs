@@ -7,17 +7,18 @@
 use super::{
     NAME,
     client::{API_KEY, LARGEST_BATCH, LARGEST_PAGE, ROOT},
-    mapping::{amount, state_word, words},
+    mapping::{amount, goods_word, return_word, state_word, words},
     webhook::SECRET_PREFIX,
 };
 use crate::domain::{
-    Currency, Document, Fulfilment, Money, ProductState, RemoteId, Standing, Timestamp, Window,
+    Currency, Document, Fulfilment, Money, ProductState, RemoteId, ReturnState, Standing,
+    Timestamp, Window,
 };
 use crate::marketplaces::{
     Secrets,
     simulation::{
         Shop, ShopChange, Signing, SimDelivery, SimOrder, SimProduct, SimRequest, SimResponse,
-        SimStatus, SimVariant, Simulator, Subscription, keyset_page,
+        SimReturn, SimReturnState, SimStatus, SimVariant, Simulator, Subscription, keyset_page,
     },
 };
 use base64::{
@@ -174,6 +175,17 @@ fn told(shop: &mut Shop, change: &ShopChange, now: Timestamp) -> Option<(&'stati
     Some(match change {
         ShopChange::OrderCreated(id) => ("order.created", about(order(id)?)),
         ShopChange::OrderUpdated(id) => ("order.updated", about(order(id)?)),
+        ShopChange::ReturnChanged { order: of, id } => {
+            let held = shop.orders.get(of)?;
+            let changed = held.find_return(id);
+            let is_refund = changed.is_some_and(|of| of.state == SimReturnState::Refunded);
+            let topic = if is_refund {
+                "order.refunded"
+            } else {
+                "order.updated"
+            };
+            (topic, about(order(of)?))
+        }
         ShopChange::ProductCreated(id) => ("product.created", about(product(id)?)),
         ShopChange::ProductUpdated { product: id, .. } => ("product.updated", about(product(id)?)),
         ShopChange::ProductDeleted(id) => (
@@ -213,6 +225,32 @@ fn order_json(shop: &Shop, order: &SimOrder) -> Value {
         "created_at": order.placed_at.to_string(), "updated_at": order.updated_at.to_string(),
         "tracking_number": order.tracking_number,
         "lines": lines.collect::<Vec<_>>(),
+        "returns": order.returns.iter().map(|of| return_json(shop, order, of)).collect::<Vec<_>>(),
+    })
+}
+
+fn return_json(shop: &Shop, order: &SimOrder, of: &SimReturn) -> Value {
+    let money = |minor| {
+        amount(Money {
+            minor,
+            currency: shop.currency,
+        })
+    };
+    let state = match of.state {
+        SimReturnState::Requested => ReturnState::Requested,
+        SimReturnState::Accepted => ReturnState::Accepted,
+        SimReturnState::Refunded => ReturnState::Refunded,
+        SimReturnState::Refused => ReturnState::Closed,
+    };
+    let lines = of.lines.iter().map(|line| {
+        json!({
+            "line": order.lines[line.line].first_id.to_string(), "quantity": line.quantity,
+            "refund": money(line.refund), "goods": goods_word(of.goods),
+        })
+    });
+    json!({
+        "id": of.id, "status": return_word(state), "updated_at": of.updated_at.to_string(),
+        "reason": of.reason, "refund": money(of.refund), "lines": lines.collect::<Vec<_>>(),
     })
 }
 

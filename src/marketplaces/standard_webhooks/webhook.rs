@@ -26,9 +26,10 @@ use serde_json::Value;
 use sha2::Sha256;
 
 /// The messages of the contract that we live on.
-pub const TOPICS: [&str; 7] = [
+pub const TOPICS: [&str; 8] = [
     "order.created",
     "order.updated",
+    "order.refunded",
     "product.created",
     "product.updated",
     "product.deleted",

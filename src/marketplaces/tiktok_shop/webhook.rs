@@ -249,6 +249,7 @@ pub(super) fn notification(
                 "update_time": update_time});
             (1, "ORDER_STATUS_CHANGE", data)
         }
+        ShopChange::ReturnChanged { .. } => return None,
         ShopChange::ProductCreated(id) => (
             16,
             "PRODUCT_CREATION",

@@ -280,10 +280,30 @@ async fn row_by_id(access: &Access, path: &str, id: u64, fields: &str) -> Result
 
 pub async fn orders_by_id(access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>> {
     let rows = rows_by_id(access, "orders", ids, mapping::ORDER_FIELDS).await?;
-    let read = rows.iter().map(|row| {
-        mapping::order(row).map_err(|why| unreadable(format!("order {}: {why}", row_id(row))))
-    });
-    read.collect()
+    let mut orders = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let refunds = refunds_of(access, row).await?;
+        let read = mapping::order(row, &refunds);
+        orders.push(read.map_err(|why| unreadable(format!("order {}: {why}", row_id(row))))?);
+    }
+    Ok(orders)
+}
+
+/// The refunds of an order, where it names any.
+async fn refunds_of(access: &Access, row: &Value) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    let mut page = 1;
+    while mapping::has_refunds(row) && found.len() == LARGEST_PAGE * (page - 1) {
+        let query = mapping::pairs([
+            ("per_page", LARGEST_PAGE.to_string()),
+            ("page", page.to_string()),
+            ("_fields", mapping::REFUND_FIELDS.to_owned()),
+        ]);
+        let path = format!("orders/{}/refunds", row_id(row));
+        found.extend(list(get(access, &path, query).await?.0)?);
+        page += 1;
+    }
+    Ok(found)
 }
 
 pub async fn products(access: &Access, query: &ProductQuery) -> Result<Page<Product>> {

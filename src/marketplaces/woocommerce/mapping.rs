@@ -7,8 +7,10 @@
 //! Source: WooCommerce 10.5.2, REST API v3, and a running store, read 2026-11-23.
 
 mod paging;
+mod refunds;
 
 pub use paging::{BY_CREATION, is_by_creation, page_query};
+pub use refunds::{REFUND_FIELDS, has_refunds};
 
 use super::{NAME, entry_error, refused, unreadable};
 use crate::domain::{
@@ -26,10 +28,11 @@ use serde_json::{Value, json};
 
 /// The fields of an order that a list is asked for.
 pub const SUMMARY_FIELDS: &str = "id,number,status,currency,total,date_created_gmt,\
-date_modified_gmt,date_paid_gmt";
+date_modified_gmt,date_paid_gmt,date_completed_gmt";
 /// The fields of an order that are read: none of the buyer's.
 pub const ORDER_FIELDS: &str = "id,number,status,currency,total,date_created_gmt,\
-date_modified_gmt,date_paid_gmt,line_items,refunds";
+date_modified_gmt,date_paid_gmt,date_completed_gmt,line_items,refunds,shipping_total,\
+total_tax,fee_lines";
 /// The fields of a product or variation that are read; the others are slow to make and long.
 pub const PRODUCT_FIELDS: &str = "id,parent_id,name,type,status,sku,price,regular_price,\
 manage_stock,stock_quantity,date_created_gmt,date_modified_gmt,attributes,variations";
@@ -80,12 +83,19 @@ pub fn summary(row: &Value) -> Read<OrderSummary> {
     })
 }
 
-pub fn order(row: &Value) -> Read<Order> {
+/// An order, with its refunds as they were asked for.
+pub fn order(row: &Value, refunds: &[Value]) -> Read<Order> {
     let summary = summary(row)?;
     let (standing, why) = standing(row);
     let currency = currency(row)?;
     let lines = row.get("line_items").and_then(Value::as_array);
     let lines = lines.ok_or("it has no `line_items`")?;
+    let lines: Vec<OrderLine> = lines
+        .iter()
+        .map(|line| order_line(line, currency))
+        .collect::<Read<_>>()?;
+    let mut remarks: Vec<String> = why.into_iter().collect();
+    let returns = refunds::returns(row, &lines, refunds, currency, &mut remarks)?;
     Ok(Order {
         remote_id: summary.remote_id,
         number: summary.number,
@@ -98,21 +108,47 @@ pub fn order(row: &Value) -> Read<Order> {
         total: money(row, "total", currency)?,
         // WooCommerce itself knows no parcels; plugins keep theirs each in its own place.
         tracking_number: None,
-        lines: lines
-            .iter()
-            .map(|line| order_line(line, currency))
-            .collect::<Read<_>>()?,
-        charges: None,
-        returns: None,
-        remark: remark(row, why),
+        charges: charges(row, currency)?,
+        lines,
+        returns: Some(returns),
+        remark: (!remarks.is_empty()).then(|| remarks.join("; ")),
     })
+}
+
+/// Shipping, fees, and the tax that no line has; rounding is in there too. `None` where the store leaves one out.
+fn charges(row: &Value, currency: Currency) -> Read<Option<Money>> {
+    let (Some(_), Some(_)) = (text(row, "shipping_total"), text(row, "total_tax")) else {
+        return Ok(None);
+    };
+    let mut minor = money(row, "shipping_total", currency)?.minor;
+    minor += money(row, "total_tax", currency)?.minor;
+    for fee in rows(row, "fee_lines") {
+        minor += money(fee, "total", currency)?.minor;
+    }
+    for line in rows(row, "line_items") {
+        minor -= amount_of(line, "total_tax", currency)?.minor;
+    }
+    Ok(Some(Money { minor, currency }))
+}
+
+fn rows<'v>(row: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+    let rows = row.get(name).and_then(Value::as_array);
+    rows.into_iter().flatten()
+}
+
+/// An amount that may be left out; none then.
+fn amount_of(row: &Value, name: &str, currency: Currency) -> Read<Money> {
+    match text(row, name) {
+        Some(_) => money(row, name, currency),
+        None => Ok(Money::zero(currency)),
+    }
 }
 
 /// What a status asks of the books, and what a person should know about it.
 ///
 /// Payment comes before shipping here, the reverse of the marketplaces. `refunded` is set when all of
-/// the money went back, whether goods moved or not, so it voids as a cancellation does and is not paid.
-/// Part of the money going back leaves the status alone. Plugins add statuses of their own, which are
+/// the money went back, whether goods moved or not: what was never done is called off by it, and what was done
+/// stays sold, with the refunds to tell what came back. Part of the money going back leaves the status alone. Plugins add statuses of their own, which are
 /// sales as soon as a payment has been noted.
 fn standing(row: &Value) -> (Standing, Option<String>) {
     const SOLD_AND_PAID: Standing = Standing::of(Document::Invoice, true, Fulfilment::Unsent);
@@ -122,6 +158,7 @@ fn standing(row: &Value) -> (Standing, Option<String>) {
         "on-hold" => Standing::SOLD,
         "processing" => SOLD_AND_PAID,
         "completed" => Standing::COMPLETED,
+        "refunded" if time(row, "date_completed_gmt").is_some() => Standing::COMPLETED,
         "cancelled" | "failed" | "refunded" => Standing::CANCELLED,
         "trash" => {
             let why = "moved to the trash in the store".to_owned();
@@ -140,15 +177,6 @@ fn standing(row: &Value) -> (Standing, Option<String>) {
     (known, None)
 }
 
-fn remark(row: &Value, why: Option<String>) -> Option<String> {
-    let refunds = row.get("refunds").and_then(Value::as_array);
-    let is_open = !matches!(status(row), "refunded" | "cancelled" | "trash");
-    let refunded = is_open && refunds.is_some_and(|refunds| !refunds.is_empty());
-    let parts = [why, refunded.then(|| "partly refunded".to_owned())];
-    let remark = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
-    (!remark.is_empty()).then_some(remark)
-}
-
 fn order_line(line: &Value, currency: Currency) -> Read<OrderLine> {
     let id = id(line).map_err(|why| format!("a line: {why}"))?;
     let product = lenient::id(line, "product_id").unwrap_or(0);
@@ -158,9 +186,15 @@ fn order_line(line: &Value, currency: Currency) -> Read<OrderLine> {
         format!("line {id} sells {quantity} units; only whole units can be booked")
     })?;
     let net = money(line, "total", currency)?;
-    let tax = match text(line, "total_tax") {
-        Some(_) => money(line, "total_tax", currency)?,
-        None => Money::zero(currency),
+    let tax = amount_of(line, "total_tax", currency)?;
+    let gross = match text(line, "subtotal") {
+        Some(_) => Some(Money {
+            minor: money(line, "subtotal", currency)?
+                .minor
+                .saturating_add(amount_of(line, "subtotal_tax", currency)?.minor),
+            currency,
+        }),
+        None => None,
     };
     Ok(OrderLine {
         remote_id: id.into(),
@@ -171,7 +205,7 @@ fn order_line(line: &Value, currency: Currency) -> Read<OrderLine> {
         quantity: units,
         // Units are not called off one by one here; refunds are records of their own.
         cancelled: 0,
-        gross: None,
+        gross,
         off_shelf: 0,
         total: Money {
             // Their `total` is without tax; ours is what the buyer is charged.
@@ -399,75 +433,4 @@ fn time(row: &Value, name: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::marketplaces::woocommerce::example;
-
-    #[test]
-    fn a_paid_order_is_an_invoice_with_its_lines() {
-        let order = order(&example("order_processing.json")).unwrap();
-
-        let standing = Standing::of(Document::Invoice, true, Fulfilment::Unsent);
-        assert_eq!((order.number.as_str(), order.standing), ("1042", standing));
-        assert_eq!(order.total.minor, 20_150_000);
-        assert_eq!(order.remark.as_deref(), Some("partly refunded"));
-        let line = &order.lines[0];
-        assert_eq!((line.variant_id.as_str(), line.quantity), ("502", 2));
-        assert_eq!(
-            (line.total.minor, line.seller_sku.as_deref()),
-            (18_750_000, Some("KOPI-GAYO-250"))
-        );
-    }
-
-    #[test]
-    fn an_order_of_a_deleted_product_in_a_shop_without_decimals_is_read() {
-        let order = order(&example("order_whole_rupiah.json")).unwrap();
-
-        assert_eq!(
-            (order.remote_id.as_str(), order.number.as_str()),
-            ("1050", "INV/2026/1050")
-        );
-        assert_eq!(
-            (order.standing, order.total.minor),
-            (Standing::SOLD, 18_800_000)
-        );
-        let line = &order.lines[0];
-        assert_eq!(
-            (line.title.as_str(), line.product_id.as_str()),
-            ("Teh & Jamu", "0")
-        );
-        assert_eq!((&line.seller_sku, line.total.minor), (&None, 18_800_000));
-    }
-
-    #[test]
-    fn every_status_has_its_place_in_the_books() {
-        let standing_of = |status: &str, paid: Option<&str>| {
-            standing(&json!({ "status": status, "date_paid_gmt": paid })).0
-        };
-        let paid = Standing::of(Document::Invoice, true, Fulfilment::Unsent);
-
-        assert_eq!(standing_of("checkout-draft", None), Standing::NOTHING);
-        assert_eq!(standing_of("pending", None), Standing::PLACED);
-        assert_eq!(standing_of("completed", None), Standing::COMPLETED);
-        for called_off in ["cancelled", "failed", "refunded", "trash"] {
-            assert_eq!(standing_of(called_off, None), Standing::CANCELLED);
-        }
-        assert_eq!(standing_of("pre-ordered", None), Standing::PLACED);
-        assert_eq!(standing_of("shipped", Some("2026-11-23T03:15:03")), paid);
-    }
-
-    #[test]
-    fn what_cannot_be_booked_exactly_is_refused_by_name() {
-        let mut half = example("order_processing.json");
-        half["line_items"][0]["quantity"] = json!(0.5);
-        let mut fine = example("order_processing.json");
-        fine["total"] = json!("201500.005");
-
-        assert!(
-            order(&half)
-                .unwrap_err()
-                .contains("line 77 sells 0.5 units")
-        );
-        assert!(order(&fine).unwrap_err().contains("`total`"));
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Its objects are worded in `simulation::wordpress::objects`, its webhooks in `webhook.rs`.
 //!
-//! Left out on purpose: form-encoded requests, HMAC-SHA1, refunds, checkout drafts.
+//! Left out on purpose: form-encoded requests, HMAC-SHA1, checkout drafts.
 
 use super::{NAME, webhook};
 use crate::domain::{Currency, Money, RemoteId, Timestamp};
@@ -10,12 +10,13 @@ use crate::marketplaces::{
     Secrets,
     http::lenient::{id, text, whole},
     simulation::{
-        Shop, ShopChange, Signing, SimDelivery, SimRequest, SimResponse, Simulator, Subscription,
+        MovesOrder, Shop, ShopChange, Signing, SimDelivery, SimRequest, SimResponse, Simulator,
+        Subscription,
         wordpress::{
             self, Row, authorize, error,
             objects::{
                 hook_json, is_counted, order_json, order_rows, product_json, product_rows,
-                variation_json, variation_rows,
+                refund_rows, variation_json, variation_rows,
             },
             php_json,
         },
@@ -44,6 +45,7 @@ impl Simulator for WooCommerceSimulator {
         let currency = Currency::from_code("IDR").expect("IDR is an ISO 4217 code");
         let mut shop = Shop::new(home, name, currency, 101);
         shop.platforms = vec![NAME];
+        shop.returns_move_orders = MovesOrder::WithRefunds;
         for (secret, prefix) in [("consumer_key", "ck"), ("consumer_secret", "cs")] {
             let digits = hex::encode(Sha256::digest(format!("{secret} {seed}")));
             shop.secrets
@@ -168,6 +170,11 @@ fn answer(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Answer {
             let order = shop.order_as_shown(&RemoteId::from(*id), now);
             let order = order.ok_or_else(|| error(404, ORDER_GONE, "Invalid ID."))?;
             Ok(shown(request, order_json(shop, order)))
+        }
+        ("GET", ["orders", id, "refunds"]) => {
+            let order = shop.order_as_shown(&RemoteId::from(*id), now);
+            let order = order.ok_or_else(|| error(404, ORDER_GONE, "Invalid order ID."))?;
+            wordpress::list(request, refund_rows(shop, order))
         }
         ("GET", ["products"]) => wordpress::list(request, product_rows(shop, request)),
         ("GET", ["products", id]) => found(shop, id, None).map(|json| shown(request, json)),

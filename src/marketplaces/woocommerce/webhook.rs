@@ -19,7 +19,7 @@ use crate::marketplaces::{
     Subscribed, SubscriptionState, VerifiedDelivery, WebhookKeys,
     http::lenient::{self, text},
     simulation::{
-        Shop, ShopChange, SimDelivery, SimProduct, SimStatus, Subscription,
+        Shop, ShopChange, SimDelivery, SimProduct, SimReturnState, SimStatus, Subscription,
         wordpress::{
             REVOKED,
             objects::{number, order_json, product_json, variation_json},
@@ -345,6 +345,16 @@ pub fn told(shop: &mut Shop, change: &ShopChange, now: Timestamp) -> Vec<(&'stat
                 told.extend(sold(shop, id, now));
             }
             told.extend(order(shop, id).map(|body| ("order.updated", body)));
+        }
+        ShopChange::ReturnChanged { order: of, id } => {
+            // Requests are unknown here, and what was deleted is not told.
+            let changed = shop.orders.get(of).and_then(|of| of.find_return(id));
+            if changed.is_some_and(|of| of.state == SimReturnState::Refunded) {
+                if changed.is_some_and(|of| of.is_restocked) {
+                    told.extend(sold(shop, of, now));
+                }
+                told.extend(order(shop, of).map(|body| ("order.updated", body)));
+            }
         }
         ShopChange::ProductCreated(id) => {
             let product = shop.products.get(id);

@@ -3,9 +3,9 @@
 use crate::db::Db;
 use crate::domain::MerchantId;
 use entity::{
-    alarms, channels, completeness, deliveries, downloads, events, imports, jobs, levels, listings,
-    movements, notices, order_lines, order_steps, orders, outlets, scan_changes, scans, schedules,
-    skus, stock_pushes,
+    alarms, channels, completeness, conflicts, deliveries, downloads, events, imports, jobs,
+    levels, listings, movements, notices, order_lines, order_steps, orders, outlets, return_lines,
+    returns, scan_changes, scans, schedules, skus, stock_pushes,
 };
 use sea_orm::{ColumnTrait, Condition, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -87,19 +87,33 @@ macro_rules! kinds {
 kinds! {
     Orders = "orders", orders, [
         "id", "number", "remote_id", "channel_id", "channel", "outlet", "remote_status", "document", "paid",
-        "fulfilment", "invoice_number", "currency", "total_minor", "tracking_number", "placed_at", "source",
+        "fulfilment", "invoice_number", "currency", "total_minor", "refunded_minor", "tracking_number", "placed_at", "source",
         "attention", "first_seen_at", "recorded_at",
     ];
     /// Orders with an invoice, void ones included.
     Invoices = "invoices", orders where orders::Column::InvoiceNumber.is_not_null(), [
         "id", "invoice_number", "number", "channel_id", "channel", "outlet", "document", "paid", "fulfilment",
-        "currency", "total_minor", "tracking_number", "placed_at", "recorded_at",
+        "currency", "total_minor", "refunded_minor", "tracking_number", "placed_at", "recorded_at",
     ];
     Lines = "lines", order_lines, [
         "id", "order_id", "order", "remote_id", "sku", "seller_sku", "title", "quantity", "cancelled",
-        "gross_minor", "total_minor", "allocated", "shipped", "flag",
+        "gross_minor", "total_minor", "allocated", "shipped", "restocked", "quarantined", "refunded_minor", "flag",
     ];
-    Steps = "steps", order_steps, ["id", "order_id", "order", "step", "detail", "source", "done_at"];
+    Steps = "steps", order_steps, [
+        "id", "order_id", "order", "step", "subject", "detail", "source", "done_at",
+    ];
+    Returns = "returns", returns, [
+        "id", "order_id", "order", "remote_id", "remote_status", "state", "reason", "refund_minor", "credited_minor",
+        "undecided", "source", "first_seen_at", "recorded_at", "deleted_at",
+    ];
+    ReturnLines = "return_lines", return_lines, [
+        "id", "return_id", "line", "quantity", "refund_minor", "credited_minor", "goods", "restocked", "quarantined",
+        "written_off", "undecided", "decided_by",
+    ];
+    Conflicts = "conflicts", conflicts, [
+        "id", "kind", "subject", "channel_id", "channel", "order_id", "order", "sku_id", "sku", "detail", "state",
+        "owner", "raised_at", "ended_at", "choice", "decided_by", "why",
+    ];
     Movements = "movements", movements, [
         "id", "sku_id", "sku", "outlet", "kind", "on_hand_delta", "allocated_delta", "order_id", "order",
         "reference", "note", "created_at",

@@ -7,7 +7,7 @@
 
 mod share;
 
-pub use share::{LineFacts, OrderFacts, Share, shares, split};
+pub use share::{LineFacts, OrderFacts, Share, shares};
 
 use crate::accounts;
 use crate::db::Db;
@@ -113,6 +113,7 @@ struct OrderRow {
     document: String,
     currency: String,
     total_minor: i64,
+    refunded_minor: i64,
     placed_at: i64,
 }
 
@@ -220,6 +221,7 @@ async fn page(
     zone: Tz,
     (placed_at, id): (i64, i64),
 ) -> Result<Vec<OrderRow>, DbErr> {
+    let (begin, end) = day_window(query.from, query.to, zone);
     let later = Condition::any()
         .add(orders::Column::PlacedAt.gt(placed_at))
         .add(
@@ -236,19 +238,14 @@ async fn page(
             orders::Column::Document,
             orders::Column::Currency,
             orders::Column::TotalMinor,
+            orders::Column::RefundedMinor,
             orders::Column::PlacedAt,
         ])
         // An order that was called off before it was booked never had an invoice.
         .filter(orders::Column::InvoiceNumber.is_not_null())
-        .filter(orders::Column::PlacedAt.gte(placed_at))
+        .filter(orders::Column::PlacedAt.gte(placed_at.max(begin)))
+        .filter(orders::Column::PlacedAt.lt(end))
         .filter(later);
-    if let Some(from) = query.from {
-        select = select.filter(orders::Column::PlacedAt.gte(from.begins_at(zone).micros()));
-    }
-    if let Some(to) = query.to {
-        let end = to.next().begins_at(zone);
-        select = select.filter(orders::Column::PlacedAt.lt(end.micros()));
-    }
     if let Some(channel) = query.channel {
         select = select.filter(orders::Column::ChannelId.eq(channel.0));
     }
@@ -292,11 +289,12 @@ fn parts(
             cancelled: line.cancelled,
             total: line.total_minor,
             gross: line.gross_minor,
-            refunded: 0,
+            refunded: line.refunded_minor,
         })
         .collect();
     let whole = OrderFacts {
         total: order.total_minor,
+        refunded: order.refunded_minor,
         ..OrderFacts::default()
     };
     shares(whole, &facts)
@@ -379,8 +377,15 @@ impl Names {
     }
 }
 
+/// The instants of whole days, in microseconds; what is not given has no end.
+pub(super) fn day_window(from: Option<Day>, to: Option<Day>, zone: Tz) -> (i64, i64) {
+    let begin = from.map_or(i64::MIN, |day| day.begins_at(zone).micros());
+    let end = to.map_or(i64::MAX, |day| day.next().begins_at(zone).micros());
+    (begin, end)
+}
+
 /// Two channels may have the same name.
-fn channel_key(channel: &entity::channels::Model) -> String {
+pub(super) fn channel_key(channel: &entity::channels::Model) -> String {
     format!("{} {} ({})", channel.id, channel.name, channel.platform)
 }
 

@@ -3,6 +3,8 @@
 //! Whatever a report is grouped by, its sums are those of the documents: so what belongs to a whole order is split over
 //! its lines without a minor unit lost or gained.
 
+use crate::sales::apportion;
+
 /// A line, as far as its money is concerned; amounts in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineFacts {
@@ -74,9 +76,9 @@ pub fn shares(order: OrderFacts, lines: &[LineFacts]) -> Vec<Share> {
     let beyond = order.total - totals.iter().sum::<i64>();
     let by_line: Vec<i64> = lines.iter().map(|line| line.refunded).collect();
     let rest = order.refunded - by_line.iter().sum::<i64>();
-    let charges = split(beyond, &totals);
-    let refunds = split(rest, &totals);
-    let fees = split(order.fee, &totals);
+    let charges = apportion(beyond, &totals);
+    let refunds = apportion(rest, &totals);
+    let fees = apportion(order.fee, &totals);
     for (n, share) in shares.iter_mut().enumerate() {
         share.charges = charges[n];
         share.refunds = by_line[n] + refunds[n];
@@ -104,31 +106,6 @@ fn part(amount: i64, open: i64, all: i64) -> i64 {
     }
     let part = i128::from(amount) * i128::from(open) / i128::from(all);
     i64::try_from(part).expect("a part is no more than the whole")
-}
-
-/// Splits an amount by weights, by the largest remainder: the parts sum to the whole, and none is more than a minor unit
-/// from its due. Without any weight all parts weigh the same.
-pub fn split(whole: i64, weights: &[i64]) -> Vec<i64> {
-    let mut weights: Vec<i128> = weights.iter().map(|w| i128::from(*w).max(0)).collect();
-    let mut sum: i128 = weights.iter().sum();
-    if sum == 0 {
-        weights.fill(1);
-        sum = weights.len() as i128;
-    }
-    let sign = i128::from(whole.signum());
-    let size = i128::from(whole).abs();
-    let mut parts: Vec<i128> = weights.iter().map(|w| size * w / sum).collect();
-    let left = size - parts.iter().sum::<i128>();
-    let mut order: Vec<usize> = (0..parts.len()).collect();
-    // Stable: of equal remainders the first line takes the unit.
-    order.sort_by_key(|n| std::cmp::Reverse(size * weights[*n] % sum));
-    for n in order.into_iter().take(left as usize) {
-        parts[n] += 1;
-    }
-    let signed = parts.into_iter().map(|part| sign * part);
-    signed
-        .map(|part| i64::try_from(part).expect("a part is no more than the whole"))
-        .collect()
 }
 
 #[cfg(test)]
@@ -220,24 +197,6 @@ mod tests {
             }
 
             prop_assert_eq!((sum.total(), sum.refunds, sum.fees), (total, refunded, fee));
-        }
-
-        #[test]
-        fn a_split_loses_and_gains_nothing_and_is_fair(
-            whole in any::<i64>(),
-            weights in prop::collection::vec(-5_i64..1_000_000, 1..20),
-        ) {
-            let parts = split(whole, &weights);
-
-            let sum: i128 = parts.iter().map(|part| i128::from(*part)).sum();
-            prop_assert_eq!(sum, i128::from(whole));
-            let all: i128 = weights.iter().map(|w| i128::from((*w).max(0))).sum();
-            if all > 0 {
-                for (part, weight) in parts.iter().zip(&weights) {
-                    let due = i128::from(whole) * i128::from((*weight).max(0)) / all;
-                    prop_assert!((i128::from(*part) - due).abs() <= 1);
-                }
-            }
         }
     }
 }

@@ -13,7 +13,8 @@ use format::{usual_code, usual_format};
 use crate::db::{Db, Tx};
 use crate::domain::{MerchantId, OutletId, Timestamp};
 use chrono_tz::Tz;
-use entity::{merchants, number_series, number_settings, orders, outlets};
+use entity::{merchants, number_series, number_settings, order_steps, orders, outlets};
+use roaring::RoaringBitmap;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
@@ -41,13 +42,12 @@ impl Look {
         let col = |column| Expr::col((outlets::Entity, column));
         let own = |column| Expr::col(("own", column));
         let usual = |column| Expr::col(("usual", column));
-        use number_settings::Column as Setting;
         let select = Query::select()
             .column((merchants::Entity, merchants::Column::TimeZone))
             .column((outlets::Entity, outlets::Column::Name))
-            .expr_as(own(Setting::Code), "code")
-            .expr_as(own(Setting::Format), "own")
-            .expr_as(usual(Setting::Format), "usual")
+            .expr_as(own(number_settings::Column::Code), "code")
+            .expr_as(own(number_settings::Column::Format), "own")
+            .expr_as(usual(number_settings::Column::Format), "usual")
             .from(outlets::Entity)
             .inner_join(
                 merchants::Entity,
@@ -58,15 +58,16 @@ impl Look {
                 sea_orm::JoinType::LeftJoin,
                 number_settings::Entity,
                 "own",
-                own(Setting::OutletId).equals((outlets::Entity, outlets::Column::Id)),
+                own(number_settings::Column::OutletId)
+                    .equals((outlets::Entity, outlets::Column::Id)),
             )
             .join_as(
                 sea_orm::JoinType::LeftJoin,
                 number_settings::Entity,
                 "usual",
-                usual(Setting::MerchantId)
+                usual(number_settings::Column::MerchantId)
                     .equals((outlets::Entity, outlets::Column::MerchantId))
-                    .and(usual(Setting::OutletId).is_null()),
+                    .and(usual(number_settings::Column::OutletId).is_null()),
             )
             .and_where(col(outlets::Column::Id).eq(outlet.0))
             .to_owned();
@@ -279,7 +280,7 @@ async fn count_series(
     merchant: MerchantId,
     row: &number_series::Model,
 ) -> Result<BrokenSeries, DbErr> {
-    let (mut given, mut doubtful) = (roaring::RoaringBitmap::new(), 0);
+    let (mut given, mut doubtful) = (RoaringBitmap::new(), 0);
     let mut after = 0;
     loop {
         let page: Vec<(i64, String)> = orders::Entity::of_merchant(merchant.0)
@@ -305,12 +306,45 @@ async fn count_series(
             }
         }
     }
+    add_given_before(db, merchant, row, &mut given).await?;
     Ok(BrokenSeries {
         series: row.series.clone(),
         last: row.last,
         missing: row.last - given.len().cast_signed(),
         doubtful,
     })
+}
+
+/// Adds the numbers of documents that were booked anew after their void: their order has another number now, and its
+/// history has both.
+async fn add_given_before(
+    db: &Db,
+    merchant: MerchantId,
+    row: &number_series::Model,
+    given: &mut RoaringBitmap,
+) -> Result<(), DbErr> {
+    let mut after = 0;
+    loop {
+        let page: Vec<(i64, String)> = order_steps::Entity::of_merchant(merchant.0)
+            .select_only()
+            .columns([order_steps::Column::Id, order_steps::Column::Detail])
+            .filter(order_steps::Column::Step.is_in(["create_invoice", "convert_to_invoice"]))
+            .filter(order_steps::Column::Detail.starts_with(&row.series))
+            .filter(order_steps::Column::Id.gt(after))
+            .order_by_asc(order_steps::Column::Id)
+            .limit(PAGE)
+            .into_tuple()
+            .all(db.read())
+            .await?;
+        let Some((last, _)) = page.last() else {
+            return Ok(());
+        };
+        after = *last;
+        let counts = page
+            .iter()
+            .filter_map(|(_, number)| count_of(number, &row.series));
+        given.extend(counts.filter(|count| i64::from(*count) <= row.last));
+    }
 }
 
 fn count_of(number: &str, series: &str) -> Option<u32> {

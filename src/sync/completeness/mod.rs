@@ -321,7 +321,7 @@ impl Sync {
         for finding in &look.findings {
             if finding.kind == FindingKind::OnlyInBooks {
                 let deleted = "the marketplace no longer shows this order; it was deleted there";
-                sales::mark_attention(&tx, connection, &finding.remote_id, deleted).await?;
+                sales::mark_attention(&tx, connection, &finding.remote_id, deleted, now).await?;
             }
         }
         if closes {

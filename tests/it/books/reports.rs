@@ -11,10 +11,11 @@ use crate::{
 use marketsink::{
     catalog::{self, ToldSku},
     db::Db,
-    domain::{Day, Order, Standing},
+    domain::{Day, Fulfilment, Goods, Order, Return, ReturnLine, ReturnState, Standing},
     reports::{
-        ValuationQuery, Worth, agreement,
+        ReturnsBy, ValuationQuery, Worth, agreement,
         export::{ExportKind, ExportPlace, export_page},
+        returned,
         sales::{By, SalesQuery, sales},
         valuation,
     },
@@ -82,6 +83,9 @@ fn readings(dice: &mut Dice, n: u64) -> Vec<Order> {
         second.quantity = 3;
         order.total = idr(order.total.minor + 333 + dice.roll(500).cast_signed());
         order.lines.push(second);
+        if standing.fulfilment == Fulfilment::Sent && dice.roll(2) == 0 {
+            order.returns = Some(vec![a_return(dice, n, quantity, step)]);
+        }
         readings.push(order);
     }
     // The first reading of an order is kept: what is called off stays so.
@@ -91,6 +95,26 @@ fn readings(dice: &mut Dice, n: u64) -> Vec<Order> {
         reading.lines[1].cancelled = 0;
     }
     readings
+}
+
+/// Some units of an order's first line, with some money.
+fn a_return(dice: &mut Dice, n: u64, quantity: i64, step: u64) -> Return {
+    let goods = [Goods::Back, Goods::Kept, Goods::Coming, Goods::Unknown];
+    let refund = idr(dice.roll(3_000).cast_signed());
+    Return {
+        remote_id: format!("t{n}").into(),
+        remote_status: "X".to_owned(),
+        state: [ReturnState::Accepted, ReturnState::Refunded][dice.roll(2) as usize],
+        version: NOW + Duration::from_secs(step),
+        reason: (dice.roll(2) == 0).then(|| "DAMAGED".to_owned()),
+        refund: Some(refund),
+        lines: vec![ReturnLine {
+            line: format!("l{n}").into(),
+            quantity: 1 + dice.roll(quantity.cast_unsigned()).cast_signed(),
+            refund: (dice.roll(2) == 0).then_some(refund),
+            goods: goods[dice.roll(4) as usize],
+        }],
+    }
 }
 
 async fn a_history(db: &Db, seed: u64, n: u64) -> Shop {
@@ -122,7 +146,19 @@ async fn ledger_documents_and_reports_agree_on_any_history(db: Db) {
         assert_eq!(found.differences, Vec::<String>::new(), "seed {seed}");
         assert!(found.lines_compared > 20);
         let by_day = sales(&db, shop.merchant, &of(By::Day)).await.unwrap();
-        assert!(by_day.rows.len() > 1);
+        assert!(by_day.rows.len() > 1 && by_day.totals[0].refunds_minor > 0);
+        let all = returned(&db, shop.merchant, ReturnsBy::Day, (None, None))
+            .await
+            .unwrap();
+        assert!(all.totals[0].credited_minor > 0);
+        for by in ReturnsBy::ALL {
+            let report = returned(&db, shop.merchant, *by, (None, None))
+                .await
+                .unwrap();
+            let credited: i64 = report.rows.iter().map(|row| row.credited_minor).sum();
+            assert_eq!(credited, all.totals[0].credited_minor, "{by:?}");
+            assert_eq!(report.totals, all.totals);
+        }
         for by in By::ALL {
             let report = sales(&db, shop.merchant, &of(*by)).await.unwrap();
             let sum = |of: fn(&marketsink::reports::sales::SalesRow) -> i64| {
@@ -134,6 +170,7 @@ async fn ledger_documents_and_reports_agree_on_any_history(db: Db) {
             assert_eq!(sum(|row| row.gross_minor), totals.gross_minor);
             assert_eq!(sum(|row| row.discounts_minor), totals.discounts_minor);
             assert_eq!(sum(|row| row.charges_minor), totals.charges_minor);
+            assert_eq!(sum(|row| row.refunds_minor), totals.refunds_minor);
             assert_eq!(sum(|row| row.net_minor), totals.net_minor);
         }
     }

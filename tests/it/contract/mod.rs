@@ -15,6 +15,7 @@ mod pages;
 mod parsing;
 mod products;
 mod pushes;
+mod returns;
 mod stage;
 mod subscriptions;
 mod support;

@@ -17,8 +17,8 @@ use std::time::Duration;
 use url::{Host, Url};
 
 /// What the app may do, for the page on which the merchant consents.
-const SCOPES: &str =
-    "read_orders,read_products,write_products,read_inventory,write_inventory,read_locations";
+const SCOPES: &str = "read_orders,read_returns,read_products,write_products,read_inventory,write_inventory,\
+read_locations";
 /// How far the time of a signed callback may be from ours. Source: Shopify's own library.
 const CALLBACK_SECS: u64 = 90;
 

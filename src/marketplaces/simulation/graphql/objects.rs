@@ -1,7 +1,9 @@
 //! Shopify's objects as its GraphQL API words them, with everything that our documents ask for.
 
-use crate::domain::{Money, ProductState, Timestamp};
-use crate::marketplaces::simulation::{Shop, SimOrder, SimProduct, SimStatus, SimVariant};
+use crate::domain::{Goods, Money, ProductState, Timestamp};
+use crate::marketplaces::simulation::{
+    Shop, SimOrder, SimProduct, SimReturn, SimReturnState, SimStatus, SimVariant,
+};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -82,23 +84,25 @@ pub fn word_variant(shop: &Shop, variant: &SimVariant, location: Option<&str>) -
         "inventoryItem": {"id": item_of(variant), "tracked": is_tracked, "inventoryLevel": level}})
 }
 
+fn word_money(shop: &Shop, minor: i64) -> Value {
+    let amount = Decimal::new(minor, shop.currency.exponent()).normalize();
+    // At least one decimal, and no more than needed.
+    let text = amount.to_string();
+    let text = if text.contains('.') {
+        text
+    } else {
+        text + ".0"
+    };
+    json!({"shopMoney": {"amount": text, "currencyCode": shop.currency}})
+}
+
 /// Everything that can be asked of an order.
 pub fn word_order(shop: &Shop, order: &SimOrder) -> Value {
-    let set = |minor: i64| {
-        let amount = Decimal::new(minor, shop.currency.exponent()).normalize();
-        // At least one decimal, and no more than needed.
-        let text = amount.to_string();
-        let text = if text.contains('.') {
-            text
-        } else {
-            text + ".0"
-        };
-        json!({"shopMoney": {"amount": text, "currencyCode": shop.currency}})
-    };
+    let set = |minor: i64| word_money(shop, minor);
     let (mut lines, mut refunded, mut open) = (Vec::new(), Vec::new(), 0);
-    for line in &order.lines {
+    for (at, line) in order.lines.iter().enumerate() {
         let id = gid("LineItem", &line.first_id.to_string());
-        let left = line.quantity - line.cancelled;
+        let left = line.quantity - line.cancelled - taken_out(order, at);
         open += left * line.unit_price.minor;
         let product = shop.products.get(&line.product_id);
         let variant = shop.variant(&line.variant_id);
@@ -106,6 +110,7 @@ pub fn word_order(shop: &Shop, order: &SimOrder) -> Value {
         for (units, kind) in [(restocked, "CANCEL"), (line.off_shelf, "NO_RESTOCK")] {
             if units > 0 {
                 refunded.push(json!({"quantity": units, "restockType": kind,
+                    "subtotalSet": set(units * line.unit_price.minor), "totalTaxSet": set(0),
                     "lineItem": {"id": id}}));
             }
         }
@@ -122,27 +127,121 @@ pub fn word_order(shop: &Shop, order: &SimOrder) -> Value {
         (None, false) => "PENDING",
         (None, true) => "VOIDED",
         (Some(_), true) => "REFUNDED",
-        (Some(_), false) if refunded.is_empty() => "PAID",
-        (Some(_), false) => "PARTIALLY_REFUNDED",
+        (Some(_), false) => match order.refunded() {
+            0 if refunded.is_empty() => "PAID",
+            all if all > 0 && all >= order.open_total() => "REFUNDED",
+            _ => "PARTIALLY_REFUNDED",
+        },
     };
     let is_sent = !is_cancelled && order.status >= SimStatus::Shipped;
     let parcels = order.tracking_number.iter().filter(|_| is_sent);
     let parcels: Vec<_> = parcels
         .map(|number| json!({"status": "SUCCESS", "trackingInfo": [{ "number": number }]}))
         .collect();
-    let refunds = if refunded.is_empty() {
-        json!([])
-    } else {
-        json!([{ "refundLineItems": refunded }])
-    };
+    let mut refunds: Vec<Value> = order
+        .returns
+        .iter()
+        .filter(|of| of.state == SimReturnState::Refunded && !of.is_exchange)
+        .map(|of| word_refund(shop, order, of))
+        .collect();
+    if !refunded.is_empty() {
+        let called_off = order
+            .lines
+            .iter()
+            .map(|line| line.cancelled * line.unit_price.minor);
+        let money = order.paid_at.map_or(0, |_| called_off.sum());
+        let id = order.lines[0].first_id + 1_000_000;
+        refunds.push(json!({"id": gid("Refund", &id.to_string()),
+            "createdAt": utc(order.updated_at), "updatedAt": utc(order.updated_at),
+            "totalRefundedSet": set(money), "refundShippingLines": [], "refundLineItems": refunded}));
+    }
+    let wishes = order.returns.iter().filter(|of| of.is_asked);
+    let wishes: Vec<Value> = wishes.map(|of| word_return(order, of)).collect();
     json!({"__typename": "Order", "id": gid("Order", order.id.as_str()),
         "name": order_name(order), "createdAt": utc(order.placed_at),
         "updatedAt": utc(order.updated_at), "cancelledAt": is_cancelled.then(|| utc(order.updated_at)),
         "cancelReason": is_cancelled.then_some("CUSTOMER"), "test": false,
         "displayFinancialStatus": payment,
         "displayFulfillmentStatus": if is_sent { "FULFILLED" } else { "UNFULFILLED" },
-        "taxesIncluded": true, "currentTotalPriceSet": set(open), "fulfillments": parcels,
-        "lineItems": lines, "refunds": refunds})
+        "taxesIncluded": true, "currentTotalPriceSet": set(open),
+        "currentSubtotalPriceSet": set(open), "fulfillments": parcels,
+        "lineItems": lines, "refunds": refunds, "returns": wishes,
+        "returnStatus": return_status(order)})
+}
+
+/// Units that refunds took out of a line.
+fn taken_out(order: &SimOrder, line: usize) -> i64 {
+    let refunds = order
+        .returns
+        .iter()
+        .filter(|of| of.state == SimReturnState::Refunded && !of.is_exchange);
+    let its = refunds
+        .flat_map(|of| &of.lines)
+        .filter(|of| of.line == line);
+    its.map(|of| of.quantity).sum()
+}
+
+fn word_refund(shop: &Shop, order: &SimOrder, of: &SimReturn) -> Value {
+    let lines = of.lines.iter().map(|line| {
+        let sold = &order.lines[line.line];
+        let kind = if of.is_restocked {
+            "RETURN"
+        } else {
+            "NO_RESTOCK"
+        };
+        json!({"quantity": line.quantity, "restockType": kind,
+            "subtotalSet": word_money(shop, line.quantity * sold.unit_price.minor),
+            "totalTaxSet": word_money(shop, 0),
+            "lineItem": {"id": gid("LineItem", &sold.first_id.to_string())}})
+    });
+    json!({"id": gid("Refund", of.id.as_str()), "createdAt": utc(of.created_at),
+        "updatedAt": utc(of.updated_at), "totalRefundedSet": word_money(shop, of.refund),
+        "refundShippingLines": [], "refundLineItems": lines.collect::<Vec<_>>()})
+}
+
+/// The buyer's wish; its id is another than that of the refund that came of it.
+fn word_return(order: &SimOrder, of: &SimReturn) -> Value {
+    let lines = of.lines.iter().map(|line| {
+        let sold = order.lines[line.line].first_id;
+        json!({"__typename": "ReturnLineItem", "quantity": line.quantity,
+            "returnReasonDefinition": {"handle": of.reason.to_lowercase()},
+            "fulfillmentLineItem": {"lineItem": {"id": gid("LineItem", &sold.to_string())}}})
+    });
+    let at = |is: bool| is.then(|| utc(of.updated_at));
+    let (state, is_refund) = (wish_status(of), of.state == SimReturnState::Refunded);
+    let refunds: Vec<_> = [of]
+        .iter()
+        .filter(|of| is_refund && !of.is_exchange)
+        .map(|of| json!({"id": gid("Refund", of.id.as_str())}))
+        .collect();
+    json!({"__typename": "Return", "id": gid("Return", of.id.as_str()), "status": state,
+        "createdAt": utc(of.created_at), "requestApprovedAt": at(state == "OPEN"),
+        "closedAt": at(state == "CLOSED"), "refunds": refunds,
+        "returnLineItems": lines.collect::<Vec<_>>()})
+}
+
+fn wish_status(of: &SimReturn) -> &'static str {
+    match of.state {
+        SimReturnState::Requested => "REQUESTED",
+        SimReturnState::Accepted => "OPEN",
+        SimReturnState::Refunded if of.goods == Goods::Coming => "OPEN",
+        SimReturnState::Refunded => "CLOSED",
+        SimReturnState::Refused => "DECLINED",
+    }
+}
+
+/// The one of several that is shown first.
+fn return_status(order: &SimOrder) -> &'static str {
+    let wishes = order.returns.iter().filter(|of| of.is_asked);
+    let states: Vec<_> = wishes.map(wish_status).collect();
+    let shown = [
+        ("REQUESTED", "RETURN_REQUESTED"),
+        ("OPEN", "IN_PROGRESS"),
+        ("CLOSED", "RETURNED"),
+        ("DECLINED", "RETURN_FAILED"),
+    ];
+    let found = shown.iter().find(|(state, _)| states.contains(state));
+    found.map_or("NO_RETURN", |(_, status)| status)
 }
 
 /// What people call an order: not its id.

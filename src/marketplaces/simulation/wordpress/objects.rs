@@ -8,7 +8,8 @@
 use super::{Row, gmt, local};
 use crate::domain::{Money, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::simulation::{
-    Shop, SimLine, SimOrder, SimProduct, SimRequest, SimStatus, SimVariant, Subscription,
+    Shop, SimLine, SimOrder, SimProduct, SimRequest, SimReturn, SimReturnState, SimStatus,
+    SimVariant, Subscription,
 };
 use serde_json::{Value, json};
 
@@ -84,6 +85,10 @@ fn amount(money: Money) -> String {
 }
 
 pub fn status(order: &SimOrder) -> &'static str {
+    let refunded = order.refunded();
+    if refunded > 0 && refunded >= order.open_total() && order.status != SimStatus::Cancelled {
+        return "refunded";
+    }
     match order.status {
         SimStatus::Unpaid => "pending",
         SimStatus::Paid | SimStatus::Arranged => "processing",
@@ -130,8 +135,19 @@ pub fn order_json(shop: &Shop, order: &SimOrder) -> Value {
     for line in order.lines.iter().filter(|line| sold(line) > 0) {
         let minor = line.unit_price.minor * sold(line);
         total.minor += minor;
-        lines.push(line_json(shop, line, sold(line), Money { minor, ..total }));
+        let mut shown = line_json(shop, line, sold(line), Money { minor, ..total });
+        if let Some(units) = restocked(order, line) {
+            let noted =
+                json!({ "id": 1, "key": "_restock_refunded_items", "value": units.to_string() });
+            shown["meta_data"] = json!([noted]);
+        }
+        lines.push(shown);
     }
+    let newest_first = refunds(order).rev().map(|of| {
+        let minor = -of.refund;
+        json!({ "id": number(&of.id), "reason": of.reason, "total": amount(Money { minor, ..total }) })
+    });
+    let refunds: Vec<Value> = newest_first.collect();
     let nobody = json!({ "first_name": "", "last_name": "", "email": "", "phone": "" });
     let paid = |time: fn(Timestamp) -> String| order.paid_at.map(time);
     let own = json!({
@@ -143,10 +159,72 @@ pub fn order_json(shop: &Shop, order: &SimOrder) -> Value {
         "payment_method": "bacs", "payment_method_title": "Transfer bank", "transaction_id": "",
         "date_paid": paid(local), "date_paid_gmt": paid(gmt), "meta_data": [],
         "line_items": lines, "tax_lines": [], "shipping_lines": [], "fee_lines": [],
-        "coupon_lines": [], "refunds": [],
+        "coupon_lines": [], "refunds": refunds, "shipping_tax": "0.00",
+        "date_completed_gmt": completed_at(order).map(gmt),
     });
     let own = with(own, dates(order.placed_at, order.updated_at));
     with(own, links(shop, &format!("orders/{}", order.id)))
+}
+
+/// When the store's staff said that it was done; not known once it was called off.
+fn completed_at(order: &SimOrder) -> Option<Timestamp> {
+    let is_done = order.status >= SimStatus::Shipped && order.status != SimStatus::Cancelled;
+    is_done.then_some(order.updated_at)
+}
+
+/// Requests are unknown to the store.
+fn refunds(order: &SimOrder) -> impl DoubleEndedIterator<Item = &SimReturn> {
+    let made = |of: &&SimReturn| of.state == SimReturnState::Refunded;
+    order.returns.iter().filter(made)
+}
+
+/// Units of a line that refunds put back on the shelf, as the store notes them on the line.
+fn restocked(order: &SimOrder, line: &SimLine) -> Option<i64> {
+    let restocked = refunds(order).filter(|of| of.is_restocked);
+    let its = restocked.flat_map(|of| &of.lines);
+    let its = its.filter(|of| order.lines[of.line].first_id == line.first_id);
+    let units = its.map(|of| of.quantity).sum();
+    (units > 0).then_some(units)
+}
+
+/// The refunds of an order; amounts and units of their lines are below zero.
+pub fn refund_rows(shop: &Shop, order: &SimOrder) -> Vec<Row> {
+    let row = |of: &SimReturn| Row {
+        id: number(&of.id),
+        created_at: of.updated_at,
+        modified_at: of.updated_at,
+        json: refund_json(shop, order, of),
+    };
+    refunds(order).map(row).collect()
+}
+
+fn refund_json(shop: &Shop, order: &SimOrder, of: &SimReturn) -> Value {
+    let money = |minor: i64| {
+        amount(Money {
+            minor,
+            currency: shop.currency,
+        })
+    };
+    let lines = of.lines.iter().enumerate().map(|(at, line)| {
+        let sold = &order.lines[line.line];
+        let total = Money {
+            minor: -line.refund,
+            currency: shop.currency,
+        };
+        let mut shown = line_json(shop, sold, -line.quantity, total);
+        let noted =
+            json!({ "id": 2, "key": "_refunded_item_id", "value": sold.first_id.to_string() });
+        shown["id"] = json!(number(&of.id) * 10 + at as u64);
+        shown["meta_data"] = json!([noted]);
+        shown
+    });
+    json!({
+        "id": number(&of.id), "date_created": local(of.updated_at),
+        "date_created_gmt": gmt(of.updated_at), "amount": money(of.refund), "reason": of.reason,
+        "refunded_by": 1, "refunded_payment": false, "meta_data": [],
+        "line_items": lines.collect::<Vec<_>>(), "shipping_lines": [], "tax_lines": [],
+        "fee_lines": [],
+    })
 }
 
 /// SKU and ids are read live: they go when the product goes.
