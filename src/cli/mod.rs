@@ -6,6 +6,7 @@
 mod alarms;
 mod channel;
 mod completeness;
+mod conflicts;
 mod context;
 mod csv;
 mod deliveries;
@@ -96,6 +97,8 @@ enum Command {
     #[command(subcommand)]
     Orders(orders::OrdersCommand),
     #[command(subcommand)]
+    Conflicts(conflicts::ConflictsCommand),
+    #[command(subcommand)]
     Completeness(completeness::CompletenessCommand),
     #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
@@ -151,6 +154,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Listings(command) => listings::run(&context()?, command).await,
         Command::Drift(args) => drift::run(&context()?, &args).await,
         Command::Orders(command) => orders::run(&context()?, command).await,
+        Command::Conflicts(command) => conflicts::run(&context()?, command).await,
         Command::Completeness(command) => completeness::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,

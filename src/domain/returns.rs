@@ -66,3 +66,64 @@ pub struct ReturnLine {
     pub refund: Option<Money>,
     pub goods: Goods,
 }
+
+impl Return {
+    /// What several tellings come to, one row for each return: the newest state, and the newest that says how much goes
+    /// back, of what, and why. Tellings may come in any order, and more than once.
+    #[must_use]
+    pub fn newest(mut told: Vec<Self>) -> Vec<Self> {
+        told.sort_by(|a, b| (a.version, a.state).cmp(&(b.version, b.state)));
+        let mut newest: Vec<Self> = Vec::new();
+        for mut telling in told {
+            let known = newest
+                .iter_mut()
+                .find(|known| known.remote_id == telling.remote_id);
+            let Some(known) = known else {
+                newest.push(telling);
+                continue;
+            };
+            telling.refund = telling.refund.or(known.refund);
+            telling.reason = telling.reason.or_else(|| known.reason.take());
+            if telling.lines.is_empty() {
+                telling.lines = std::mem::take(&mut known.lines);
+            }
+            *known = telling;
+        }
+        newest.sort_by(|a, b| a.remote_id.cmp(&b.remote_id));
+        newest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Currency;
+
+    fn telling(at: i64, state: ReturnState, minor: Option<i64>) -> Return {
+        let currency = Currency::from_code("IDR").unwrap();
+        Return {
+            remote_id: "1".into(),
+            remote_status: String::new(),
+            state,
+            version: Timestamp::from_secs(at),
+            reason: None,
+            refund: minor.map(|minor| Money { minor, currency }),
+            lines: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_newest_state_and_the_last_amount_count_in_whatever_order_they_came() {
+        let asked = telling(1, ReturnState::Requested, None);
+        let paid = telling(3, ReturnState::Refunded, Some(500));
+        let done = telling(4, ReturnState::Refunded, None);
+
+        let forwards = Return::newest(vec![asked.clone(), paid.clone(), done.clone()]);
+        let backwards = Return::newest(vec![done.clone(), paid.clone(), asked, paid]);
+
+        assert_eq!(forwards, backwards);
+        assert_eq!(forwards.len(), 1);
+        assert_eq!(forwards[0].version, done.version);
+        assert_eq!(forwards[0].refund.map(|money| money.minor), Some(500));
+    }
+}

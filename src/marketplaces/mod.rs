@@ -41,7 +41,7 @@ pub use query::{
     PushOutcome, ShopIdentity, StockLevel,
 };
 
-use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
+use crate::domain::{Event, Order, Product, RemoteId, Return, Timestamp, Window};
 use async_trait::async_trait;
 use simulation::Simulator;
 
@@ -103,6 +103,10 @@ pub trait Marketplace: Send + Sync {
     fn carried(&self, _delivery: &VerifiedDelivery) -> Carried {
         Carried::default()
     }
+    /// What the delivery tells of returns of an order that was read, where the order's own answer leaves them out.
+    fn returns_told(&self, _delivery: &VerifiedDelivery, _order: &Order) -> Vec<Return> {
+        Vec::new()
+    }
     /// The page on which the merchant consents. Only where `connecting().consent`.
     ///
     /// # Errors
@@ -127,6 +131,10 @@ pub trait Marketplace: Send + Sync {
     async fn orders(&self, access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>>;
     /// Orders as they are now, up to `limits().order_batch` ids. Unknown ids are left out.
     async fn orders_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>>;
+    /// Orders with returns that changed in the window, where the list of orders does not show that they did.
+    async fn returned(&self, _access: &Access, _window: Window) -> Result<Vec<RemoteId>> {
+        Ok(Vec::new())
+    }
     /// The ids of orders by the numbers that people know them by, where the two differ and the API can be asked;
     /// numbers that it does not know are left out. The caller takes a number that is left out for an id.
     async fn order_ids(

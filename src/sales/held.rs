@@ -143,6 +143,11 @@ pub(super) async fn apply(
         fulfilment: Set(fulfilment_name(plan.standing.fulfilment).to_owned()),
         currency: Set(plan.worth.currency.code().to_owned()),
         total_minor: Set(plan.worth.total),
+        told_minor: Set(plan.worth.told.map(|(told, _)| told)),
+        told_currency: Set(plan
+            .worth
+            .told
+            .map(|(_, currency)| currency.code().to_owned())),
         refunded_minor: Set(plan.returning.credited),
         n_returns: Set(count(plan.returning.returns.len())),
         attention: Set(attention(held.row.remark.as_deref(), &told)),

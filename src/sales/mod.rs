@@ -35,6 +35,7 @@ pub use conflicts::{
 };
 pub use held::{mark_attention, record_return};
 pub use imported::{booked_numbers, imported_id};
+pub use lines::QUARANTINE;
 pub use numbers::{
     BrokenSeries, DEFAULT_FORMAT, NumberError, NumberFormat, OutletNumbers, Reset, broken_series,
     numbers, outlet_code, set_code, set_format,

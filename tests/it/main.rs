@@ -12,6 +12,7 @@ mod guide;
 mod lazada;
 mod missed;
 mod queue;
+mod sales;
 mod sandbox;
 mod scans;
 mod scenarios;

@@ -11,6 +11,7 @@
 //! 2026-11-23.
 
 mod products;
+mod returns;
 
 pub(super) use products::product;
 
@@ -120,6 +121,7 @@ pub(super) fn order(row: &Value, items: &[Value], currency: Currency) -> Read<Or
     let version = of_items.fold(order_version(row)?, Timestamp::max);
     let statuses: Vec<&str> = items.iter().map(status).collect();
     let distinct: BTreeSet<&str> = statuses.iter().copied().collect();
+    let lines = lines(items, currency)?;
     let tracking = items.iter().find_map(|item| text(item, "tracking_code"));
     Ok(Order {
         number: number_of(row, &id),
@@ -131,12 +133,22 @@ pub(super) fn order(row: &Value, items: &[Value], currency: Currency) -> Read<Or
         currency,
         total: total(row, currency)?,
         tracking_number: tracking.map(str::to_owned),
-        lines: lines(items, currency)?,
-        charges: None,
-        returns: None,
+        charges: charges(row, &statuses, currency)?,
+        returns: Some(returns::returns(items, &lines, currency, version)?),
+        lines,
         remark: remark(&statuses),
         remote_id: id,
     })
+}
+
+/// Shipping; the vouchers are in the units already. Not told once a unit was called off: what the total is then is not
+/// documented.
+fn charges(row: &Value, statuses: &[&str], currency: Currency) -> Read<Option<Money>> {
+    if row.get("shipping_fee").is_none() || statuses.iter().any(|status| is_called_off(status)) {
+        return Ok(None);
+    }
+    let minor = minor(row, "shipping_fee", currency)?;
+    Ok(Some(Money { minor, currency }))
 }
 
 fn status(item: &Value) -> &str {
@@ -187,11 +199,11 @@ fn remark(statuses: &[&str]) -> Option<String> {
             | "shipping"
             | "shipped"
             | "delivered"
+            | "returned"
             | "canceled"
             | "cancelled" => {
                 continue;
             }
-            "returned" => "units were returned; decide whether they come back to stock".to_owned(),
             "failed" => "the delivery failed; decide whether to void the sale".to_owned(),
             "lost" | "lost_by_3pl" | "damaged_by_3pl" => {
                 format!("units are `{status}`; decide whether to void the sale")
@@ -226,6 +238,10 @@ fn lines(items: &[Value], currency: Currency) -> Read<Vec<OrderLine>> {
         line.quantity += unit.quantity;
         line.cancelled += unit.cancelled;
         line.total.minor = line.total.minor.saturating_add(unit.total.minor);
+        line.gross = line.gross.zip(unit.gross).map(|(one, other)| Money {
+            minor: one.minor.saturating_add(other.minor),
+            ..one
+        });
     }
     Ok(lines)
 }
@@ -252,7 +268,8 @@ fn unit(remote_id: RemoteId, item: &Value, currency: Currency) -> Read<OrderLine
     let product = id(item, "product_id").unwrap_or_else(|| in_shop_sku(shop_sku.split('_').next()));
     let variant = id(item, "sku_id").unwrap_or_else(|| in_shop_sku(shop_sku.rsplit('-').next()));
     let names = [text(item, "name"), text(item, "variation")];
-    let is_off = is_called_off(status(item)) || status(item) == "returned";
+    // What was returned is in the order's returns.
+    let is_off = is_called_off(status(item));
     Ok(OrderLine {
         remote_id,
         product_id: product,
@@ -261,7 +278,7 @@ fn unit(remote_id: RemoteId, item: &Value, currency: Currency) -> Read<OrderLine
         title: joined(names.into_iter().flatten(), ", "),
         quantity: 1,
         cancelled: i64::from(is_off),
-        gross: None,
+        gross: item_price,
         off_shelf: 0,
         total: paid_price,
     })

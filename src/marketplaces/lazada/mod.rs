@@ -76,6 +76,7 @@ static LIMITS: Limits = Limits {
     // /products/get: `offset` up to 10,000.
     product_result_cap: Some(10_000),
     reduces_own_stock: true,
+    tells_returns_apart: false,
     // 30 days by one page, 7 or 10 by others: the answer says.
     tokens_expire: true,
 };

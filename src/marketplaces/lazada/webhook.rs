@@ -12,6 +12,8 @@
 //! Source: <https://open.lazada.com/apps/doc/doc?nodeId=29526&docId=120168>, docId=120196, 120197, 120205, 120206
 //! and 120208 to 120210, read 2026-11-23.
 
+mod returns;
+
 use super::{Site, is_digits, mapping::major};
 use crate::domain::{Event, Money, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::{
@@ -242,9 +244,9 @@ fn unit_status(order: &SimOrder, is_cancelled: bool) -> &'static str {
 
 /// Units of an order with their statuses.
 fn units(order: &SimOrder) -> Vec<(u64, &'static str)> {
-    let of_line = order.lines.iter().flat_map(|line| {
+    let of_line = order.lines.iter().enumerate().flat_map(|(at, line)| {
         let units = (0..line.quantity).zip(line.first_id..);
-        units.map(|(unit, id)| (id, unit_status(order, unit < line.cancelled)))
+        units.map(move |(unit, id)| (id, returns::of_unit(order, at, unit).0))
     });
     of_line.collect()
 }
@@ -296,7 +298,7 @@ fn api_word(status: &'static str) -> &'static str {
 /// One object per unit: there is no quantity.
 pub(super) fn word_items(shop: &Shop, order: &SimOrder) -> Vec<Value> {
     let mut items = Vec::new();
-    for line in &order.lines {
+    for (at, line) in order.lines.iter().enumerate() {
         let product = shop
             .products
             .get(&line.product_id)
@@ -304,9 +306,10 @@ pub(super) fn word_items(shop: &Shop, order: &SimOrder) -> Vec<Value> {
         let sku = shop.variant(&line.variant_id);
         let price = major(line.unit_price);
         for (unit, id) in (0..line.quantity).zip(line.first_id..) {
+            let (status, reverse, word) = returns::of_unit(order, at, unit);
             items.push(json!({
-                "order_item_id": id, "order_id": number(&order.id), "name": product,
-                "status": api_word(unit_status(order, unit < line.cancelled)),
+                "reverse_order_id": reverse, "return_status": word, "order_item_id": id, "order_id": number(&order.id), "name": product,
+                "status": api_word(status),
                 "variation": sku.map_or("", |sku| &sku.title), "sku": sku.and_then(|sku| sku.seller_sku.as_deref()),
                 "shop_sku": format!("{}_ID-{}", line.product_id, line.variant_id), "sku_id": line.variant_id,
                 "product_id": line.product_id, "currency": shop.currency, "item_price": price, "paid_price": price,
@@ -348,7 +351,8 @@ pub(super) fn notifications(
             told.extend(variant.as_ref().and_then(|id| shallow(shop, id, now)));
             told
         }
-        ShopChange::ReturnChanged { .. } | ShopChange::Deauthorized => Vec::new(),
+        ShopChange::ReturnChanged { order, id } => returns::notifications(shop, order, id, now),
+        ShopChange::Deauthorized => Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod call;
 mod pushes;
+mod returns;
 mod tokens;
 
 pub(super) use pushes::{set_price, set_stock};
@@ -16,6 +17,8 @@ pub(super) use tokens::{consent_page, refresh};
 
 #[cfg(test)]
 pub(super) use call::sign;
+
+pub(super) use returns::returned;
 
 use super::{
     LIMITS, Misfit, SLUG, id_of, is_plain_id, mapping, number, unauthorized, unreadable, webhook,
@@ -264,7 +267,12 @@ pub(super) async fn orders_by_id(access: &Access, ids: &[RemoteId]) -> Result<Ve
             Some(id) => settlement(access, &id).await?,
             None => None,
         };
-        orders.push(mapping::order(&row, settled.as_ref()).map_err(misread)?);
+        let mut order = mapping::order(&row, settled.as_ref()).map_err(misread)?;
+        if let Some(placed_at) = mapping::placed_at(&row).filter(|_| mapping::has_returns(&row)) {
+            let id = &order.remote_id;
+            order.returns = Some(returns::returns_of(access, id, placed_at, &order.lines).await?);
+        }
+        orders.push(order);
     }
     Ok(orders)
 }

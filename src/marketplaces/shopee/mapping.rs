@@ -7,10 +7,13 @@
 //! get_model_list, update_stock and update_price, read 2026-11-23.
 
 mod pushes;
+mod returns;
 
 pub(super) use pushes::{
     Held, asks_for_location, held, major, price_entry, refusal, stock_entry, unless_it_passes,
 };
+
+pub(super) use returns::{closed_by_push, has_returns, order_of, placed_at, returns};
 
 use super::{Misfit, SLUG, id_of, number};
 use crate::domain::{
@@ -174,6 +177,10 @@ fn read_order(row: &Value, settled: Option<&Value>) -> Read<Order> {
                 known.quantity = known.quantity.saturating_add(line.quantity);
                 known.cancelled = known.cancelled.saturating_add(line.cancelled);
                 known.total.minor = known.total.minor.saturating_add(line.total.minor);
+                known.gross = known.gross.zip(line.gross).map(|(one, other)| Money {
+                    minor: one.minor.saturating_add(other.minor),
+                    ..one
+                });
             }
             None => lines.push(line),
         }
@@ -221,7 +228,7 @@ fn standing(status: &str, row: &Value) -> Result<Standing, Standing> {
         "READY_TO_SHIP" | "PROCESSED" | "RETRY_SHIP" | "INVOICE_PENDING" => Standing::SOLD,
         // Asked for, not granted: it may go back to what it was.
         "IN_CANCEL" => by_payment,
-        // Returned units are called off line by line.
+        // What comes back is the returns' to tell.
         "SHIPPED" | "TO_CONFIRM_RECEIVE" | "TO_RETURN" => Standing::SHIPPED,
         "COMPLETED" => Standing::COMPLETED,
         "CANCELLED" => Standing::CANCELLED,
@@ -296,14 +303,24 @@ fn line(item: &Value, currency: Currency, subtotals: &mut Subtotals) -> Read<(Or
         seller_sku: seller_sku(model, item, item),
         title: names.into_iter().flatten().collect::<Vec<_>>().join(", "),
         quantity,
-        cancelled: units("cancelled_qty")
-            .saturating_add(units("returned_qty"))
-            .min(quantity),
-        gross: None,
+        // Returned units are the returns' to tell.
+        cancelled: units("cancelled_qty").min(quantity),
+        gross: gross(item, quantity, currency)?,
         off_shelf: 0,
         total: total.unwrap_or(Money::zero(currency)),
     };
     Ok((line, total.is_some()))
+}
+
+/// What the units cost before any discount.
+fn gross(item: &Value, quantity: i64, currency: Currency) -> Read<Option<Money>> {
+    let price = money(item, "model_original_price", currency)?.filter(|price| price.minor > 0);
+    Ok(price.and_then(|price| {
+        Some(Money {
+            minor: price.minor.checked_mul(quantity)?,
+            currency,
+        })
+    }))
 }
 
 /// Four ids together name a line; rows that share them are one. `line_item_id`, which came in July 2026, names

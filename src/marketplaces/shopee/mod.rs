@@ -24,7 +24,7 @@ use super::{
     VerifiedDelivery, WebhookAddress, WebhookKey, WebhookKeys, http::Response,
     simulation::Simulator,
 };
-use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
+use crate::domain::{Event, Order, Product, RemoteId, Return, Timestamp, Window};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,6 +67,7 @@ static LIMITS: Limits = Limits {
     // There is a cap, with an error of its own; its number is not published.
     product_result_cap: None,
     reduces_own_stock: true,
+    tells_returns_apart: true,
     // Access tokens live 4 hours.
     tokens_expire: true,
 };
@@ -145,6 +146,14 @@ impl Marketplace for Shopee {
 
     fn topic(&self, delivery: &VerifiedDelivery) -> String {
         webhook::topic(delivery)
+    }
+
+    fn returns_told(&self, delivery: &VerifiedDelivery, order: &Order) -> Vec<Return> {
+        webhook::returns_told(delivery, order)
+    }
+
+    async fn returned(&self, access: &Access, window: Window) -> Result<Vec<RemoteId>> {
+        client::returned(access, window).await
     }
 
     fn parse(&self, delivery: &VerifiedDelivery) -> std::result::Result<Vec<Event>, Malformed> {

@@ -5,12 +5,13 @@
 //! a webhook answered with a body has failed, and one that failed four times waits in the lost list.
 //! Paid orders whose number can be divided by 4 are bundles: they hide what their lines cost.
 //!
-//! Left out on purpose: returns, several warehouses, and buyers, who are masked. What goes wrong now and then is
+//! Left out on purpose: several warehouses, and buyers, who are masked. What goes wrong now and then is
 //! switched on in the shop's memory: `campaign <variant>` (units it holds), `promoted <variant>`, `on holiday`,
 //! `names its warehouse`, `refused <order>`, `not granted` (a shop's id), `hollow` (no `response`).
 
 mod answers;
 mod pushes;
+pub(super) mod returns;
 
 pub(super) use answers::{known_price, model_id, order_status, ordered};
 
@@ -19,7 +20,8 @@ use crate::domain::{Currency, RemoteId, Timestamp};
 use crate::marketplaces::{
     Secrets,
     simulation::{
-        Shop, ShopChange, Signing, SimDelivery, SimRequest, SimResponse, Simulator, Subscription,
+        MovesOrder, Shop, ShopChange, Signing, SimDelivery, SimRequest, SimResponse, Simulator,
+        Subscription,
     },
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -57,6 +59,7 @@ impl Simulator for ShopeeSimulator {
         let currency = Currency::from_code("IDR").expect("the rupiah is a currency");
         let mut shop = Shop::new(remote_id.clone(), name, currency, first_id);
         shop.platforms = vec![SLUG];
+        shop.returns_move_orders = MovesOrder::Never;
         shop.secrets = Secrets::of([
             ("partner_id", PARTNER_ID),
             ("partner_key", PARTNER_KEY),
@@ -300,6 +303,7 @@ fn route(shop: &mut Shop, request: &SimRequest, now: Timestamp) -> Answer {
         })),
         ("GET", "order/get_order_list") => wrapped(answers::order_list(shop, request, now)),
         ("GET", "order/get_order_detail") => wrapped(answers::order_detail(shop, request, now)),
+        ("GET", "returns/get_return_list") => wrapped(returns::list(shop, request, now)),
         ("GET", "payment/get_escrow_detail") => wrapped(answers::escrow(shop, request, now)),
         ("GET", "product/get_item_list") => wrapped(answers::item_list(shop, request)),
         ("GET", "product/get_item_base_info") => wrapped(answers::base_info(shop, request)),

@@ -7,8 +7,8 @@
 //!
 //! Source: <https://open.shopee.com/developer-guide/18> and the pages of the codes, read 2026-11-23.
 
-use super::{id_of, mapping, unreadable};
-use crate::domain::{Event, RemoteId, Timestamp};
+use super::{id_of, mapping, simulator::returns, unreadable};
+use crate::domain::{Event, Order, RemoteId, Return, Timestamp};
 use crate::marketplaces::{
     DeliveryKey, Malformed, Missed, RawDelivery, Rejected, Result, Subscribed, SubscriptionState,
     VerifiedDelivery, WebhookKeys,
@@ -158,6 +158,14 @@ pub(super) fn parse(delivery: &VerifiedDelivery) -> std::result::Result<Vec<Even
     })
 }
 
+/// What a delivery tells of the order's returns by itself.
+pub(super) fn returns_told(delivery: &VerifiedDelivery, order: &Order) -> Vec<Return> {
+    let body: Value = serde_json::from_slice(delivery.body()).unwrap_or_default();
+    let is_of_returns = body.get("code").and_then(whole) == Some(29);
+    let told = mapping::closed_by_push(&body["data"], order);
+    told.filter(|_| is_of_returns).into_iter().collect()
+}
+
 fn is_suspended(config: &Value) -> bool {
     let status = text(config, "live_push_status").unwrap_or_default();
     status.eq_ignore_ascii_case("suspended")
@@ -271,9 +279,11 @@ pub(super) fn notifications(
         } => price_update(shop, product, variant, now)
             .into_iter()
             .collect(),
+        ShopChange::ReturnChanged { order, id } => {
+            returns::push(shop, order, id, now).into_iter().collect()
+        }
         // Nothing tells of other edits, of new products or of deleted ones.
-        ShopChange::ReturnChanged { .. }
-        | ShopChange::ProductUpdated { variant: None, .. }
+        ShopChange::ProductUpdated { variant: None, .. }
         | ShopChange::ProductCreated(_)
         | ShopChange::ProductDeleted(_) => Vec::new(),
         ShopChange::Deauthorized => {

@@ -84,6 +84,7 @@ static LIMITS: Limits = Limits {
     active_filter: true,
     product_result_cap: Some(DEEPEST_ROW),
     reduces_own_stock: true,
+    tells_returns_apart: false,
     // 3,600 s. Tokens of custom apps may live for ever; then nothing is due.
     tokens_expire: true,
 };

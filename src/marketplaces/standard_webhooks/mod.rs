@@ -58,6 +58,7 @@ static LIMITS: Limits = Limits {
     active_filter: true,
     product_result_cap: None,
     reduces_own_stock: true,
+    tells_returns_apart: false,
     tokens_expire: false,
 };
 

@@ -47,6 +47,8 @@ struct RemoteOrder {
 struct Payment {
     currency: String,
     total_amount: String,
+    original_total_product_price: Option<String>,
+    seller_discount: Option<String>,
 }
 
 /// One unit: there is no quantity, five shirts are five line items.
@@ -122,13 +124,35 @@ fn read_order(row: Value) -> Result<Order, String> {
         currency,
         total: money(&remote.payment.total_amount, currency)?,
         tracking_number: tracking(&remote.tracking_number).or_else(of_lines),
+        charges: charges(&remote, &lines, currency)?,
         lines,
-        charges: None,
         returns: None,
         remark,
         remote_status: remote.status,
         remote_id: remote.id.into(),
     })
+}
+
+/// What the buyer pays beyond the products as the seller sold them; the platform's discounts lower it. The sums are
+/// told apart from the lines, as long as none of these was called off.
+fn charges(
+    order: &RemoteOrder,
+    lines: &[OrderLine],
+    currency: Currency,
+) -> Result<Option<Money>, String> {
+    let Some(products) = filled(order.payment.original_total_product_price.as_deref()) else {
+        return Ok(None);
+    };
+    if lines.iter().any(|line| line.cancelled > 0) {
+        return Ok(None);
+    }
+    let discount = filled(order.payment.seller_discount.as_deref());
+    let sold = money(&products, currency)?.minor
+        - money(discount.as_deref().unwrap_or("0"), currency)?.minor;
+    Ok(Some(Money {
+        minor: money(&order.payment.total_amount, currency)?.minor - sold,
+        currency,
+    }))
 }
 
 /// `CANCEL` is how webhooks spell it. A full refund after shipping ends in `COMPLETED`, too.
@@ -165,7 +189,7 @@ fn line(item: &LineItem, currency: Currency) -> Result<OrderLine, String> {
         cancelled: i64::from(is_cancelled),
         // What the sale earns: the platform's discount is paid back to the seller, so only the
         // seller's own lowers it. `sale_price` would have both taken off.
-        gross: None,
+        gross: Some(price),
         off_shelf: 0,
         total: Money {
             minor: price.minor.saturating_sub(discount.minor),

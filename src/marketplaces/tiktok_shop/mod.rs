@@ -27,7 +27,7 @@ use super::{
     ShopIdentity, StockLevel, Subscribed, Subscribing, Tokens, Tolerance, VerifiedDelivery,
     WebhookAddress, WebhookKey, WebhookKeys, http::Response, simulation::Simulator,
 };
-use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
+use crate::domain::{Event, Order, Product, RemoteId, Return, Timestamp};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -73,6 +73,7 @@ static LIMITS: Limits = Limits {
     // Search Products: 10,000 rows, then error 12052180.
     product_result_cap: Some(10_000),
     reduces_own_stock: true,
+    tells_returns_apart: true,
     // Access tokens live 7 days.
     tokens_expire: true,
 };
@@ -141,6 +142,10 @@ impl Marketplace for TikTokShop {
 
     fn topic(&self, delivery: &VerifiedDelivery) -> String {
         webhook::topic(delivery)
+    }
+
+    fn returns_told(&self, delivery: &VerifiedDelivery, order: &Order) -> Vec<Return> {
+        webhook::returns::told(delivery, order)
     }
 
     fn parse(&self, delivery: &VerifiedDelivery) -> std::result::Result<Vec<Event>, Malformed> {

@@ -9,14 +9,14 @@
 use super::mapping::{
     LARGEST_QUANTITY, WAREHOUSE, order_status, product_status, word_order, word_product,
 };
-use super::webhook::{notification, settings};
+use super::webhook::{notification, returns, settings};
 use super::{SLUG, TOKOPEDIA};
 use crate::domain::{Currency, Money, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::{
     Secrets,
     simulation::{
-        Shop, ShopChange, Signing, SimDelivery, SimOrder, SimProduct, SimRequest, SimResponse,
-        Simulator, Subscription, consenting, keyset_page,
+        MovesOrder, Shop, ShopChange, Signing, SimDelivery, SimOrder, SimProduct, SimRequest,
+        SimResponse, Simulator, Subscription, consenting, keyset_page,
     },
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -53,6 +53,7 @@ impl Simulator for TikTokShopSimulator {
         let currency = Currency::from_code("IDR").expect("the rupiah is a currency");
         let mut shop = Shop::new(remote_id, name, currency, first_id);
         shop.platforms = vec![SLUG, TOKOPEDIA];
+        shop.returns_move_orders = MovesOrder::Never;
         shop.secrets = Secrets::of([
             ("app_key", APP_KEY),
             ("app_secret", APP_SECRET),
@@ -89,35 +90,13 @@ impl Simulator for TikTokShopSimulator {
     }
 
     fn webhooks(&self, shop: &mut Shop, change: &ShopChange, now: Timestamp) -> Vec<SimDelivery> {
-        let Some((kind, event, data)) = notification(shop, change, now) else {
-            return Vec::new();
+        let told = match change {
+            ShopChange::ReturnChanged { order, id } => returns::notifications(shop, order, id),
+            other => notification(shop, other, now).into_iter().collect(),
         };
-        let active = |s: &&Subscription| s.is_active && (s.topic == event || event.is_empty());
-        let Some(to) = shop.subscriptions.iter().find(active).cloned() else {
-            return Vec::new();
-        };
-        let body = json!({
-            "type": kind,
-            "tts_notification_id": shop.take_ids(1).to_string(),
-            "shop_id": shop.remote_id,
-            "timestamp": now.secs(),
-            "data": data,
-        })
-        .to_string();
-        let signing = Signing {
-            app_key: secret(shop, "app_key"),
-            secret: secret(shop, "app_secret"),
-            ..Signing::default()
-        };
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        headers.extend(self.sign(&signing, body.as_bytes()));
-        vec![SimDelivery {
-            subscription: to.id,
-            address: to.address,
-            topic: format!("type {kind}"),
-            headers,
-            body: body.into(),
-        }]
+        let sent = told.into_iter();
+        sent.filter_map(|(kind, event, data)| self.delivery(shop, (kind, event, &data), now))
+            .collect()
     }
 
     /// Source: <https://partner.tiktokshop.com/docv2/page/configuration-guide>: 2 min, 30 min, 3 h, 12 h.
@@ -147,6 +126,41 @@ impl Simulator for TikTokShopSimulator {
             response = response.header("retry-after", wait.as_secs().to_string());
         }
         response
+    }
+}
+
+impl TikTokShopSimulator {
+    /// `None` when nobody has asked for it.
+    fn delivery(
+        self,
+        shop: &mut Shop,
+        (kind, event, data): (u64, &str, &Value),
+        now: Timestamp,
+    ) -> Option<SimDelivery> {
+        let active = |s: &&Subscription| s.is_active && (s.topic == event || event.is_empty());
+        let to = shop.subscriptions.iter().find(active).cloned()?;
+        let body = json!({
+            "type": kind,
+            "tts_notification_id": shop.take_ids(1).to_string(),
+            "shop_id": shop.remote_id,
+            "timestamp": now.secs(),
+            "data": data,
+        })
+        .to_string();
+        let signing = Signing {
+            app_key: secret(shop, "app_key"),
+            secret: secret(shop, "app_secret"),
+            ..Signing::default()
+        };
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        headers.extend(self.sign(&signing, body.as_bytes()));
+        Some(SimDelivery {
+            subscription: to.id,
+            address: to.address,
+            topic: format!("type {kind}"),
+            headers,
+            body: body.into(),
+        })
     }
 }
 

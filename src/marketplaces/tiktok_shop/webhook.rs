@@ -7,6 +7,8 @@
 //!
 //! Source: <https://partner.tiktokshop.com/docv2/page/tts-webhooks-overview>, read 2026-11-23.
 
+pub(super) mod returns;
+
 use super::{Id, mapping::order_status};
 use crate::domain::{Event, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::{

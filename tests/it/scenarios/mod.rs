@@ -15,6 +15,7 @@ mod products;
 mod refusals;
 mod repeats;
 mod restless;
+mod returns;
 mod scan_absence;
 mod scan_cost;
 mod scan_results;

@@ -60,6 +60,7 @@ fn limits(tokens_expire: bool) -> Limits {
         active_filter: true,
         product_result_cap: None,
         reduces_own_stock: true,
+        tells_returns_apart: false,
         tokens_expire,
     }
 }

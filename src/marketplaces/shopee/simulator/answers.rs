@@ -4,7 +4,7 @@ use super::super::{
     mapping::{major, product_state},
     webhook::as_number,
 };
-use super::Answer;
+use super::{Answer, returns};
 use crate::domain::{Money, ProductState, RemoteId, Timestamp};
 use crate::marketplaces::simulation::{
     Shop, SimLine, SimOrder, SimProduct, SimRequest, SimStatus, SimVariant, keyset_page,
@@ -34,7 +34,7 @@ const ALWAYS: [&str; 11] = [
     "booking_sn",
 ];
 
-const WRONG_PARAM: super::Refusal = ("error_param", "A parameter is wrong or missing.");
+pub const WRONG_PARAM: super::Refusal = ("error_param", "A parameter is wrong or missing.");
 const NO_ITEM: super::Refusal = ("error_item_not_found", "The item does not exist.");
 
 pub fn order_status(status: SimStatus) -> &'static str {
@@ -103,7 +103,7 @@ pub fn remember_prices(shop: &mut Shop) {
     }
 }
 
-fn number<T: std::str::FromStr>(request: &SimRequest, name: &str) -> Option<T> {
+pub fn number<T: std::str::FromStr>(request: &SimRequest, name: &str) -> Option<T> {
     request.param(name)?.parse().ok()
 }
 
@@ -190,14 +190,15 @@ fn is_bundle(order: &SimOrder) -> bool {
     order.paid_at.is_some() && as_number(&order.id).is_some_and(|id| id % 4 == 0)
 }
 
-fn times(price: Money, units: i64) -> Value {
+pub fn times(price: Money, units: i64) -> Value {
     major(Money {
         minor: price.minor * units,
         ..price
     })
 }
 
-fn word_line(shop: &Shop, order: &SimOrder, line: &SimLine) -> Value {
+fn word_line(shop: &Shop, order: &SimOrder, (at, line): (usize, &SimLine)) -> Value {
+    let (asked, returned) = returns::units(order, at);
     let product = shop.products.get(&line.product_id);
     let variant = shop.variant(&line.variant_id);
     let model = product.and_then(|product| model_id(product, &line.variant_id));
@@ -224,7 +225,7 @@ fn word_line(shop: &Shop, order: &SimOrder, line: &SimLine) -> Value {
         "order_item_id": as_number(&line.product_id), "line_item_id": line.first_id,
         "product_location_id": [LOCATION], "active_qty": line.quantity - line.cancelled,
         "cancel_requested_qty": 0, "cancelled_qty": line.cancelled,
-        "return_requested_qty": 0, "returned_qty": 0})
+        "return_requested_qty": asked, "returned_qty": returned})
 }
 
 fn word_order(shop: &Shop, order: &SimOrder) -> Value {
@@ -248,7 +249,8 @@ fn word_order(shop: &Shop, order: &SimOrder) -> Value {
     } else {
         0
     };
-    let lines = order.lines.iter().map(|line| word_line(shop, order, line));
+    let lines = order.lines.iter().enumerate();
+    let lines = lines.map(|line| word_line(shop, order, line));
     json!({"order_sn": order.id, "booking_sn": "", "region": "ID", "currency": shop.currency,
         "cod": false, "order_status": order_status(order.status), "message_to_seller": "",
         "create_time": order.placed_at.secs(), "update_time": order.updated_at.secs(),
