@@ -83,6 +83,9 @@ pub mod prices;
 // Orders, documents, steps: what a change of an order means for the books.
 pub mod sales;
 
+// Files of SKUs, invoices and counts: looked through whole, then taken into the books.
+pub mod imports;
+
 // Deliveries and events: receive, group commit, replay.
 pub mod inbox;
 

@@ -12,6 +12,7 @@ mod diff;
 mod difference;
 mod find;
 mod fold;
+mod import;
 mod links;
 mod skus;
 mod unseen;
@@ -26,6 +27,7 @@ pub use diff::{Change, Fetched};
 pub use difference::{Difference, DifferenceKind, FieldChange};
 pub use find::{product_of_listing, products_of_code};
 pub use fold::{difference, fold};
+pub use import::{ToldSku, skus_of_codes, take_skus, would_change};
 pub use links::{
     LinkBy, LinkError, SoldAs, Suggestion, Suggestions, link, sold_as, suggestions, unlink,
 };

@@ -16,14 +16,18 @@ mod demo;
 mod doctor;
 mod drift;
 mod endpoints;
+mod export;
 mod finding;
 mod follow;
 mod guide;
+mod import;
 mod listings;
+mod numbers;
 mod orders;
 mod outlets;
 mod output;
 mod prices;
+mod report;
 mod sandbox;
 mod scan;
 mod scans;
@@ -107,6 +111,13 @@ enum Command {
     Webhook(webhook::WebhookCommand),
     #[command(subcommand)]
     Stock(stock::StockCommand),
+    Export(export::ExportArgs),
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    #[command(subcommand)]
+    Numbers(numbers::NumbersCommand),
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     #[command(subcommand)]
     Outlets(outlets::OutletsCommand),
     #[command(subcommand)]
@@ -168,6 +179,10 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Prices(command) => prices::run(&context()?, command).await,
         Command::Endpoints(command) => endpoints::run(&context()?, command).await,
         Command::DealPos(command) => dealpos::run(&context()?, command).await,
+        Command::Export(args) => export::run(&context()?, &args).await,
+        Command::Import(command) => import::run(&context()?, command).await,
+        Command::Numbers(command) => numbers::run(&context()?, command).await,
+        Command::Report(command) => report::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,

@@ -80,6 +80,8 @@ named!(
         Schedule = "schedule",
         Manual = "manual",
         Sale = "sale",
+        /// A file that a person imported.
+        Import = "import",
         /// A call found its access token expired.
         Expiry = "expiry",
     }

@@ -192,6 +192,7 @@ async fn write_line(
             row.seller_sku = Set(shown.seller_sku.clone());
         }
         row.title = Set(shown.title.clone());
+        row.gross_minor = Set(shown.gross.map(|gross| gross.minor));
     }
     row.total_minor = Set(plan.total);
     row.sku_id = Set(sku.map(|sku| sku.0));

@@ -4,9 +4,11 @@ use super::{
     Booked, BookedLine, ConflictKind, Plan, Step,
     conflicts::settle_order,
     edits,
-    held::{Held, attention, count, held_order, rules, set_attention},
+    held::{Held, attention, count, rules, set_attention},
     history::{Done, write_done, write_steps},
+    imported::held_or_imported,
     lines,
+    numbers::take_number,
     plan::{self, Cause},
     queries::{document_name, fulfilment_name},
     returns, told, unpaid,
@@ -14,7 +16,9 @@ use super::{
 };
 use crate::channels::{self, Channel, ChannelError};
 use crate::db::Tx;
-use crate::domain::{Document, Fulfilment, MerchantId, Order, OrderId, Source, Timestamp};
+use crate::domain::{
+    Document, Fulfilment, MerchantId, Order, OrderId, OutletId, Source, Timestamp,
+};
 use crate::stock::{self, SoldOn};
 use entity::{order_lines, orders};
 use sea_orm::{
@@ -75,7 +79,7 @@ pub async fn record_order(
     now: Timestamp,
 ) -> Result<Recorded, ChannelError> {
     let connection = recording.connection;
-    let row = held_order(tx, connection, &order.remote_id).await?;
+    let row = held_or_imported(tx, connection, order).await?;
     let hash = content_hash(order);
     let channel_id = channels::of_platform(tx, connection, order.platform, now).await?;
     let channel = channels::load(tx, channel_id).await?;
@@ -265,7 +269,8 @@ async fn write_order(
     let invoice_number = match &held {
         Some(row) if row.invoice_number.is_some() => row.invoice_number.clone(),
         _ if standing.document == Document::Invoice => {
-            Some(format!("INV/{}/{}", channel.id, order.number))
+            let outlet = held.as_ref().map_or(channel.outlet.0, |row| row.outlet_id);
+            Some(take_number(tx, channel.merchant, OutletId(outlet), now).await?)
         }
         _ => None,
     };

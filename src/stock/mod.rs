@@ -23,6 +23,7 @@ mod formula;
 mod history;
 mod hold;
 mod ledger;
+mod opening;
 mod oversold;
 mod pushes;
 mod rule;
@@ -42,6 +43,7 @@ pub use ledger::{
     LevelView, Movement, MovementKind, append, append_untold, levels, movements_of, set_on_hand,
     sums_differ,
 };
+pub use opening::{levels_of, open_levels};
 pub use oversold::{Oversell, oversells};
 pub use pushes::{PushFilter, PushResult, failed_since, pushes, record_push};
 pub use rule::{MOST_UNITS, Rule, quantity};

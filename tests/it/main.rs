@@ -2,6 +2,7 @@
 //! database run on PostgreSQL too, each in a schema of its own.
 
 mod architecture;
+mod books;
 mod catalog;
 mod cli;
 mod connecting;

@@ -3,6 +3,7 @@
 mod completeness;
 mod consent;
 mod custom_store;
+mod files;
 mod help;
 mod listings;
 mod serving;
