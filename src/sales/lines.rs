@@ -87,12 +87,11 @@ pub async fn write_lines(
         let Some(change) = change else { continue };
         movements.extend(to_movement(order_row, &row, &change));
         if change.quarantined != 0 {
-            let outlet = match quarantine {
-                Some(outlet) => outlet,
-                None => {
-                    let merchant = MerchantId(order_row.merchant_id);
-                    accounts::open_outlet(tx, merchant, QUARANTINE, now).await?
-                }
+            let outlet = if let Some(outlet) = quarantine {
+                outlet
+            } else {
+                let merchant = MerchantId(order_row.merchant_id);
+                accounts::open_outlet(tx, merchant, QUARANTINE, now).await?
             };
             quarantine = Some(outlet);
             movements.push(to_quarantine(order_row, &row, &change, outlet));
