@@ -257,9 +257,10 @@ async fn show(context: &Context, id: i64) -> anyhow::Result<ExitCode> {
 }
 
 async fn take(context: &Context, args: &TakeArgs) -> anyhow::Result<ExitCode> {
-    let owner = match args.give_back {
-        true => None,
-        false => Some(person(args.by.as_deref())?),
+    let owner = if args.give_back {
+        None
+    } else {
+        Some(person(args.by.as_deref())?)
     };
     let session = context.session().await?;
     let tx = session.app.db.write_tx().await?;

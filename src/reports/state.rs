@@ -145,7 +145,8 @@ fn return_line(full: &ReturnFull, currency: &str) -> String {
         row.credited_minor
     );
     for (units, what) in counts.into_iter().filter(|(units, _)| *units != 0) {
-        told.push_str(&format!(", {what} {units}"));
+        // Writing to a string cannot fail.
+        let _ = write!(told, ", {what} {units}");
     }
     if row.deleted_at.is_some() {
         told.push_str(", deleted");

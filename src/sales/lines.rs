@@ -91,12 +91,11 @@ pub async fn write_lines(
             continue;
         };
         if quarantined != 0 {
-            let outlet = match quarantine {
-                Some(outlet) => outlet,
-                None => {
-                    let merchant = MerchantId(order_row.merchant_id);
-                    accounts::open_outlet(tx, merchant, QUARANTINE, now).await?
-                }
+            let outlet = if let Some(outlet) = quarantine {
+                outlet
+            } else {
+                let merchant = MerchantId(order_row.merchant_id);
+                accounts::open_outlet(tx, merchant, QUARANTINE, now).await?
             };
             quarantine = Some(outlet);
             change.aside = Some(Aside {
