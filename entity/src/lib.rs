@@ -35,6 +35,7 @@ pub mod scan_pages;
 pub mod scans;
 pub mod schedule_fires;
 pub mod schedules;
+pub mod settlements;
 pub mod silences;
 pub mod skus;
 pub mod stock_pushes;

@@ -18,6 +18,7 @@ mod m20261124_000010_completeness;
 mod m20261124_000011_schedules;
 mod m20261124_000012_silence;
 mod m20261124_000013_returns;
+mod m20261124_000014_settlements;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000011_schedules::Migration),
             Box::new(m20261124_000012_silence::Migration),
             Box::new(m20261124_000013_returns::Migration),
+            Box::new(m20261124_000014_settlements::Migration),
         ]
     }
 }

@@ -18,6 +18,7 @@ mod guide;
 mod listings;
 mod orders;
 mod output;
+mod payouts;
 mod sandbox;
 mod scan;
 mod scans;
@@ -94,6 +95,8 @@ enum Command {
     #[command(subcommand)]
     Completeness(completeness::CompletenessCommand),
     #[command(subcommand)]
+    Payouts(payouts::PayoutsCommand),
+    #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -141,6 +144,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Drift(args) => drift::run(&context()?, &args).await,
         Command::Orders(command) => orders::run(&context()?, command).await,
         Command::Completeness(command) => completeness::run(&context()?, command).await,
+        Command::Payouts(command) => payouts::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,

@@ -58,6 +58,8 @@ named!(
         CheckSilence = "check_silence",
         /// Prove that a day's orders are all in the books.
         CheckCompleteness = "check_completeness",
+        /// Read what the marketplace paid out for orders, and which fees it kept.
+        ReadSettlements = "read_settlements",
     }
 );
 

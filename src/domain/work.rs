@@ -45,6 +45,9 @@ pub enum Work {
     CheckCompleteness {
         completeness: Days,
     },
+    ReadSettlements {
+        read_settlements: (),
+    },
 }
 
 /// Of which days it is to be proved that their orders are all in the books.
@@ -94,6 +97,9 @@ impl Work {
         check_subscriptions: (),
     };
     pub const CHECK_SILENCE: Self = Self::CheckSilence { check_silence: () };
+    pub const READ_SETTLEMENTS: Self = Self::ReadSettlements {
+        read_settlements: (),
+    };
 
     pub fn kind(&self) -> JobKind {
         match self {
@@ -108,6 +114,7 @@ impl Work {
             Self::CheckSubscriptions { .. } => JobKind::CheckSubscriptions,
             Self::CheckSilence { .. } => JobKind::CheckSilence,
             Self::CheckCompleteness { .. } => JobKind::CheckCompleteness,
+            Self::ReadSettlements { .. } => JobKind::ReadSettlements,
         }
     }
 
@@ -137,7 +144,8 @@ impl Work {
             Self::RefreshToken { .. }
             | Self::CheckAuthorization { .. }
             | Self::CheckSubscriptions { .. }
-            | Self::CheckSilence { .. } => channel.to_string(),
+            | Self::CheckSilence { .. }
+            | Self::ReadSettlements { .. } => channel.to_string(),
         }
     }
 
@@ -149,7 +157,9 @@ impl Work {
             Self::PushStock { .. } => priority::PUSH,
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } | Self::CheckCompleteness { .. } => priority::DOWNLOAD,
-            Self::CheckSubscriptions { .. } | Self::CheckSilence { .. } => priority::UPKEEP,
+            Self::CheckSubscriptions { .. }
+            | Self::CheckSilence { .. }
+            | Self::ReadSettlements { .. } => priority::UPKEEP,
             Self::RunScan {
                 method: ScanMethod::Sync,
                 ..
@@ -229,6 +239,7 @@ mod tests {
             Work::CHECK_AUTHORIZATION,
             Work::CHECK_SUBSCRIPTIONS,
             Work::CHECK_SILENCE,
+            Work::READ_SETTLEMENTS,
             Work::DownloadOrders {
                 orders: Download::Placed(window),
             },

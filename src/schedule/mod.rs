@@ -53,6 +53,8 @@ named!(
         SilenceCheck = "silence_check",
         /// Prove that yesterday's orders are all in the books, and once more those of three days ago.
         Completeness = "completeness",
+        /// Read what was paid out for orders, and which fees were kept.
+        Settlements = "settlements",
     }
 );
 
@@ -85,6 +87,7 @@ impl Task {
             Self::Completeness => Work::CheckCompleteness {
                 completeness: Days::Lately,
             },
+            Self::Settlements => Work::READ_SETTLEMENTS,
         }
     }
 
@@ -97,7 +100,7 @@ impl Task {
     pub fn is_of_use(self, abilities: Abilities) -> bool {
         match self {
             Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
-            Self::OrderDownload | Self::Completeness => abilities.orders,
+            Self::OrderDownload | Self::Completeness | Self::Settlements => abilities.orders,
             Self::AuthorizationCheck | Self::SilenceCheck => abilities.orders || abilities.products,
             Self::Missed | Self::TokenRefresh | Self::SubscriptionCheck => true,
         }
@@ -128,6 +131,8 @@ impl Task {
             Self::AuthorizationCheck => format!("{} * * * *", spread(60)),
             // In the small hours: by then a day's late orders have come.
             Self::Completeness => format!("{} 5 * * *", spread(60)),
+            Self::Settlements if !limits.tells_settlements => return None,
+            Self::Settlements => format!("{} 6 * * *", spread(60)),
         })
     }
 }

@@ -56,6 +56,7 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
             vec![checked.await]
         }
         Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
+        Work::ReadSettlements { .. } => one(sync, sync.read_settlements(channel).await),
         Work::CheckSilence { .. } => one(sync, sync.check_silence(channel).await),
     }
 }
