@@ -46,6 +46,7 @@ pub mod scan_pages;
 pub mod scans;
 pub mod schedule_fires;
 pub mod schedules;
+pub mod settlements;
 pub mod silences;
 pub mod skus;
 pub mod soft_holds;

@@ -48,6 +48,10 @@ pub struct Model {
     pub attention: Option<String>,
     pub first_seen_at: i64,
     pub recorded_at: i64,
+    /// What of the payment was written off as the marketplace's fee.
+    pub fee_minor: i64,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub fee_reason: Option<String>,
     /// What went back to the buyer and is credited on the invoice; never more than the total.
     pub refunded_minor: i64,
     /// Returns that are booked for it, deleted ones included.

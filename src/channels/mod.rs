@@ -41,7 +41,9 @@ pub use store::{
 };
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 
-use crate::domain::{ChannelId, MerchantId, OutletId, RemoteId, ReturnPolicy, Timestamp};
+use crate::domain::{
+    ChannelId, MerchantId, OutletId, RemoteId, ReturnPolicy, ServiceFee, Timestamp,
+};
 use crate::marketplaces::{self, Marketplace, ShopAddress};
 use entity::channels;
 use sea_orm::DbErr;
@@ -67,6 +69,34 @@ pub struct ChannelSettings {
     /// is asked where the rest is.
     #[serde(skip_serializing_if = "ReturnPolicy::is_default")]
     pub returns: ReturnPolicy,
+    /// What the marketplace is expected to keep of a sale. Default: nothing in particular.
+    #[serde(skip_serializing_if = "ServiceFee::is_none")]
+    pub service_fee: ServiceFee,
+    /// Whether the expected fee is written off when an order is paid. Default: no.
+    #[serde(skip_serializing_if = "is_off")]
+    pub write_off: bool,
+    /// Why, as the books say it; up to 60 characters. Default: `marketplace fee`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub write_off_reason: String,
+    /// Minor units by which the fee that was kept may differ from the expected one. Default: 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub fee_tolerance: i64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over references"
+)]
+fn is_off(flag: &bool) -> bool {
+    !flag
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over references"
+)]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl Default for ChannelSettings {
@@ -78,6 +108,10 @@ impl Default for ChannelSettings {
             further_outlets: Vec::new(),
             push_prices: false,
             returns: ReturnPolicy::default(),
+            service_fee: ServiceFee::default(),
+            write_off: false,
+            write_off_reason: String::new(),
+            fee_tolerance: 0,
         }
     }
 }
@@ -105,9 +139,27 @@ impl ChannelSettings {
                     .ok_or_else(|| format!("buffer is 0 to 100000 units, not `{value}`"))?;
             }
             "returns" => self.returns = value.parse()?,
+            "service_fee" => self.service_fee = value.parse()?,
+            "write_off" => self.write_off = flag()?,
+            "write_off_reason" => {
+                if value.chars().count() > 60 {
+                    return Err("write_off_reason has up to 60 characters".to_owned());
+                }
+                value.clone_into(&mut self.write_off_reason);
+            }
+            "fee_tolerance" => {
+                self.fee_tolerance =
+                    value
+                        .parse()
+                        .ok()
+                        .filter(|minor| *minor >= 0)
+                        .ok_or_else(|| {
+                            format!("fee_tolerance is 0 or more minor units, not `{value}`")
+                        })?;
+            }
             _ => {
                 return Err(format!(
-                    "no setting is called `{name}`; there are unpaid_orders, push_stock, push_prices, buffer and returns"
+                    "no setting is called `{name}`; there are unpaid_orders, push_stock, push_prices, buffer, returns, service_fee, write_off, write_off_reason and fee_tolerance"
                 ));
             }
         }

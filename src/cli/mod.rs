@@ -26,6 +26,7 @@ mod numbers;
 mod orders;
 mod outlets;
 mod output;
+mod payouts;
 mod prices;
 mod report;
 mod sandbox;
@@ -106,6 +107,8 @@ enum Command {
     #[command(subcommand)]
     Completeness(completeness::CompletenessCommand),
     #[command(subcommand)]
+    Payouts(payouts::PayoutsCommand),
+    #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -171,6 +174,7 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Orders(command) => orders::run(&context()?, command).await,
         Command::Conflicts(command) => conflicts::run(&context()?, command).await,
         Command::Completeness(command) => completeness::run(&context()?, command).await,
+        Command::Payouts(command) => payouts::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,

@@ -66,6 +66,8 @@ named!(
         CheckCompleteness = "check_completeness",
         /// Tell another program what happened in the books.
         TellEndpoint = "tell_endpoint",
+        /// Read what the marketplace paid out for orders, and which fees it kept.
+        ReadSettlements = "read_settlements",
     }
 );
 

@@ -4,6 +4,7 @@
 
 pub mod day;
 pub mod event;
+pub mod fees;
 pub mod handling;
 pub mod ids;
 pub mod job;
@@ -18,6 +19,7 @@ pub mod work;
 
 pub use day::Day;
 pub use event::{Event, EventKind};
+pub use fees::{Fee, ServiceFee, Settlement};
 pub use handling::{CANCELLED, Handling, ReturnPolicy};
 pub use ids::{
     ChannelId, ConflictId, DeliveryId, EndpointId, EventId, HappeningId, JobId, ListingId,

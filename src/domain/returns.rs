@@ -72,7 +72,7 @@ impl Return {
     /// back, of what, and why. Tellings may come in any order, and more than once.
     #[must_use]
     pub fn newest(mut told: Vec<Self>) -> Vec<Self> {
-        told.sort_by(|a, b| (a.version, a.state).cmp(&(b.version, b.state)));
+        told.sort_by_key(|of| (of.version, of.state));
         let mut newest: Vec<Self> = Vec::new();
         for mut telling in told {
             let known = newest

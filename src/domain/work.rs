@@ -59,6 +59,9 @@ pub enum Work {
     TellEndpoint {
         endpoint: EndpointId,
     },
+    ReadSettlements {
+        read_settlements: (),
+    },
 }
 
 /// Of which days it is to be proved that their orders are all in the books.
@@ -111,6 +114,9 @@ impl Work {
     pub const PUSH_AGAIN: Self = Self::PushAgain { push_again: () };
     pub const COMPARE_STOCK: Self = Self::CompareStock { compare_stock: () };
     pub const CHECK_SILENCE: Self = Self::CheckSilence { check_silence: () };
+    pub const READ_SETTLEMENTS: Self = Self::ReadSettlements {
+        read_settlements: (),
+    };
 
     pub fn kind(&self) -> JobKind {
         match self {
@@ -129,6 +135,7 @@ impl Work {
             Self::CheckSilence { .. } => JobKind::CheckSilence,
             Self::CheckCompleteness { .. } => JobKind::CheckCompleteness,
             Self::TellEndpoint { .. } => JobKind::TellEndpoint,
+            Self::ReadSettlements { .. } => JobKind::ReadSettlements,
         }
     }
 
@@ -168,7 +175,8 @@ impl Work {
             | Self::CompareStock { .. }
             | Self::CheckAuthorization { .. }
             | Self::CheckSubscriptions { .. }
-            | Self::CheckSilence { .. } => channel.to_string(),
+            | Self::CheckSilence { .. }
+            | Self::ReadSettlements { .. } => channel.to_string(),
         }
     }
 
@@ -184,7 +192,8 @@ impl Work {
             Self::CheckSubscriptions { .. }
             | Self::CheckSilence { .. }
             | Self::PushAgain { .. }
-            | Self::CompareStock { .. } => priority::UPKEEP,
+            | Self::CompareStock { .. }
+            | Self::ReadSettlements { .. } => priority::UPKEEP,
             Self::RunScan {
                 method: ScanMethod::Sync,
                 ..
@@ -271,6 +280,7 @@ mod tests {
             },
             Work::PUSH_AGAIN,
             Work::COMPARE_STOCK,
+            Work::READ_SETTLEMENTS,
             Work::DownloadOrders {
                 orders: Download::Placed(window),
             },

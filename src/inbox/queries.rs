@@ -12,6 +12,8 @@ use std::collections::HashSet;
 
 /// Deliveries that are looked at for one subject: the first nearly always carries it.
 const NEWEST: u64 = 5;
+/// Far more than one order's returns raise.
+const MOST_WITHOUT_VERSION: u64 = 100;
 
 /// Which deliveries to list; empty means all.
 #[derive(Debug, Clone, Default)]
@@ -235,4 +237,38 @@ pub async fn tellings<C: ConnectionTrait>(
         })
     };
     Ok(found.into_iter().filter_map(telling).collect())
+}
+
+/// Deliveries that tell of a subject without naming a version of it: how it stands is not what they are about.
+pub async fn told_without_version<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    kind: EventKind,
+    subject: &RemoteId,
+) -> Result<Vec<RawDelivery>, DbErr> {
+    let ids: Vec<i64> = events::Entity::of_channel(channel.0)
+        .select_only()
+        .column(events::Column::DeliveryId)
+        .filter(events::Column::Kind.eq(kind.as_str()))
+        .filter(events::Column::Subject.eq(subject.as_str()))
+        .filter(events::Column::Version.is_null())
+        .order_by_desc(events::Column::Id)
+        .limit(MOST_WITHOUT_VERSION)
+        .into_tuple()
+        .all(db)
+        .await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = deliveries::Entity::of_channel(channel.0)
+        .filter(deliveries::Column::Id.is_in(ids))
+        .order_by_asc(deliveries::Column::Id)
+        .all(db)
+        .await?;
+    let read = |row: deliveries::Model| {
+        let headers = serde_json::from_str(&row.headers).unwrap_or_default();
+        let received_at = Timestamp::from_micros(row.received_at);
+        RawDelivery::new(headers, row.body).at(received_at)
+    };
+    Ok(rows.into_iter().map(read).collect())
 }

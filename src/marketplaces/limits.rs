@@ -89,6 +89,8 @@ pub struct Limits {
     pub product_result_cap: Option<u64>,
     /// The marketplace lowers its own stock when it sells.
     pub reduces_own_stock: bool,
+    /// What was paid out for an order, and which fees were kept, can be asked.
+    pub tells_settlements: bool,
     /// Webhooks tell of returns what the order's own answer leaves out.
     pub tells_returns_apart: bool,
     /// Access tokens die and are renewed.

@@ -41,7 +41,7 @@ pub use query::{
     PushOutcome, ShopIdentity, StockLevel,
 };
 
-use crate::domain::{Event, Order, Product, RemoteId, Return, Timestamp, Window};
+use crate::domain::{Event, Order, Product, RemoteId, Return, Settlement, Timestamp, Window};
 use async_trait::async_trait;
 use simulation::Simulator;
 
@@ -133,6 +133,11 @@ pub trait Marketplace: Send + Sync {
     async fn orders_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>>;
     /// Orders with returns that changed in the window, where the list of orders does not show that they did.
     async fn returned(&self, _access: &Access, _window: Window) -> Result<Vec<RemoteId>> {
+        Ok(Vec::new())
+    }
+    /// What was paid out for these orders; those that are not settled yet are left out. Only where
+    /// `limits().tells_settlements`.
+    async fn settlements(&self, _access: &Access, _ids: &[RemoteId]) -> Result<Vec<Settlement>> {
         Ok(Vec::new())
     }
     /// The ids of orders by the numbers that people know them by, where the two differ and the API can be asked;

@@ -2,7 +2,7 @@
 
 use super::{Plan, Step, lines::subject};
 use crate::db::Tx;
-use crate::domain::{Order, Source, Timestamp};
+use crate::domain::{Money, Order, Source, Timestamp};
 use entity::{order_steps, orders};
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, sea_query::OnConflict};
 
@@ -28,7 +28,7 @@ pub(super) async fn write_steps(
         let detail = match step {
             Step::CreateInvoice | Step::ConvertToInvoice => row.invoice_number.clone(),
             Step::ArrangeShipment | Step::OutboundLogistic => order.tracking_number.clone(),
-            Step::AddPayment => Some(order.total.to_string()),
+            Step::AddPayment => Some(payment(row, order)),
             _ => Some(order.remote_status.clone()),
         };
         let subject = subject(row.booking);
@@ -40,6 +40,21 @@ pub(super) async fn write_steps(
         write_step(tx, row, &step, source, now).await?;
     }
     Ok(())
+}
+
+/// What was paid, and what of it was written off.
+fn payment(row: &orders::Model, order: &Order) -> String {
+    let paid = order.total.to_string();
+    match &row.fee_reason {
+        Some(reason) if row.fee_minor > 0 => {
+            let fee = Money {
+                minor: row.fee_minor,
+                currency: order.total.currency,
+            };
+            format!("{paid}, of which {fee} is written off: {reason}")
+        }
+        _ => paid,
+    }
 }
 
 /// Steps of returns, edits and decisions.

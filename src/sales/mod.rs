@@ -1,7 +1,7 @@
 //! Orders in the merchant's books: documents, payments, deliveries, and the stock they hold.
 //!
-//! Owns the tables `orders`, `order_lines`, `order_steps`, `returns`, `return_lines`, `conflicts`, `number_series` and
-//! `number_settings`. `plan` decides, `record` writes: one
+//! Owns the tables `orders`, `order_lines`, `order_steps`, `returns`, `return_lines`, `conflicts`, `settlements`,
+//! `number_series` and `number_settings`. `plan` decides, `record` writes: one
 //! transaction per order, the same result whatever was heard, how often, in which order.
 
 mod apportion;
@@ -20,6 +20,7 @@ mod relinked;
 mod resolve;
 mod returning;
 mod returns;
+mod settlements;
 mod steps;
 mod told;
 mod unpaid;
@@ -51,6 +52,10 @@ pub use record::{Recorded, Recording, record_order};
 pub use relinked::question_links;
 pub use resolve::{Decision, ResolveError, Resolved, decide_return, resolve};
 pub use returns::{ReturnFull, list_returns};
+pub use settlements::{
+    Payout, PayoutQuery, Settled, currencies_of, expected_fee, payouts, record_settlements,
+    unsettled,
+};
 pub use steps::Step;
 pub use told::{sale, subject};
 pub use waiting::{

@@ -11,7 +11,9 @@ use super::{
     numbers::take_number,
     plan::{self, Cause},
     queries::{document_name, fulfilment_name},
-    returns, told, unpaid,
+    returns,
+    settlements::written_off,
+    told, unpaid,
     worth::Worth,
 };
 use crate::channels::{self, Channel, ChannelError};
@@ -302,6 +304,12 @@ async fn write_order(
     if order.tracking_number.is_some() || held.is_none() {
         row.tracking_number = Set(order.tracking_number.clone());
     }
+    if plan.steps.contains(&Step::AddPayment)
+        && let Some((fee, reason)) = written_off(&channel.settings, plan.worth.total)
+    {
+        row.fee_minor = Set(fee);
+        row.fee_reason = Set(Some(reason));
+    }
     if let Some(held) = held {
         row.id = Set(held.id);
         return row.update(tx).await;
@@ -315,6 +323,9 @@ async fn write_order(
     row.source = Set(recording.source.as_str().to_owned());
     row.open_conflicts = Set(0);
     row.booking = Set(1);
+    if row.fee_minor.is_not_set() {
+        row.fee_minor = Set(0);
+    }
     row.first_seen_at = Set(now.micros());
     row.insert(tx).await
 }

@@ -57,6 +57,8 @@ named!(
         PushAgain = "push_again",
         /// Read some listings back, and tell those again that show something else.
         CompareStock = "compare_stock",
+        /// Read what was paid out for orders, and which fees were kept.
+        Settlements = "settlements",
     }
 );
 
@@ -91,6 +93,7 @@ impl Task {
             Self::Completeness => Work::CheckCompleteness {
                 completeness: Days::Lately,
             },
+            Self::Settlements => Work::READ_SETTLEMENTS,
         }
     }
 
@@ -105,7 +108,7 @@ impl Task {
             Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
             Self::PushAgain => abilities.stock,
             Self::CompareStock => abilities.products && abilities.stock,
-            Self::OrderDownload | Self::Completeness => abilities.orders,
+            Self::OrderDownload | Self::Completeness | Self::Settlements => abilities.orders,
             Self::AuthorizationCheck | Self::SilenceCheck => abilities.orders || abilities.products,
             Self::Missed | Self::TokenRefresh | Self::SubscriptionCheck => true,
         }
@@ -138,6 +141,8 @@ impl Task {
             Self::CompareStock => format!("{} */4 * * *", spread(60)),
             // In the small hours: by then a day's late orders have come.
             Self::Completeness => format!("{} 5 * * *", spread(60)),
+            Self::Settlements if !limits.tells_settlements => return None,
+            Self::Settlements => format!("{} 6 * * *", spread(60)),
         })
     }
 }

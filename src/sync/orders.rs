@@ -86,6 +86,7 @@ impl Sync {
         let Some(order) = read.orders.get(id) else {
             return self.missing(read, job, id).await;
         };
+        let apart = self.returns_told(connection, order).await?;
         let now = self.shared.clock.now();
         let tx = self.db().write_tx().await?;
         let told = inbox::newest_version(&tx, connection.id, EventKind::OrderChanged, id).await?;
@@ -94,6 +95,9 @@ impl Sync {
             source: job.source,
         };
         sales::record_order(&tx, recording, order, now).await?;
+        for told in &apart {
+            sales::record_return(&tx, recording, id, told, now).await?;
+        }
         let stale = told.filter(|told| *told > order.version && job.attempt < PATIENCE);
         if stale.is_none() {
             handled(&tx, connection.id, id, read.at, now).await?;

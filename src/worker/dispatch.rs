@@ -61,6 +61,7 @@ pub async fn dispatch(sync: &Sync, sinks: &Sinks, jobs: &[Claimed]) -> Vec<Outco
         }
         Work::TellEndpoint { endpoint } => vec![sinks.tell(*endpoint).await],
         Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
+        Work::ReadSettlements { .. } => one(sync, sync.read_settlements(channel).await),
         Work::CheckSilence { .. } => one(sync, sync.check_silence(channel).await),
     }
 }

@@ -17,7 +17,11 @@ Settings:
   push_prices    yes or no: whether our prices are told to the channel
   buffer         units that are kept back from the channel, 0 to 100000; 0: as `marketsink stock rules` say
   returns        what becomes of returned goods: restock, quarantine, write_off or ask, and per reason REASON:restock;
-                  CANCELLED is the reason of orders cancelled after they had left; `default` says nothing
+                 CANCELLED is the reason of orders cancelled after they had left; `default` says nothing
+  service_fee    what the marketplace is expected to keep of a sale: 2.5%, 1000 (minor units), or 2.5%+1000
+  write_off      yes or no: whether that is written off when an order is paid
+  write_off_reason  why, as the books say it
+  fee_tolerance  minor units by which the fee that was kept may differ, before it becomes a conflict
 
 Examples:
   marketsink channel settings 1
@@ -65,6 +69,16 @@ pub(super) async fn settings(context: &Context, args: SettingsArgs) -> anyhow::R
         ));
         say(format!("buffer         {}", channel.settings.buffer));
         say(format!("returns        {}", channel.settings.returns));
+        say(format!("service_fee    {}", channel.settings.service_fee));
+        say(format!(
+            "write_off      {}{}",
+            yes_no(channel.settings.write_off),
+            match channel.settings.write_off_reason.as_str() {
+                "" => String::new(),
+                reason => format!(" ({reason})"),
+            }
+        ));
+        say(format!("fee_tolerance  {}", channel.settings.fee_tolerance));
     }
     session.close().await
 }

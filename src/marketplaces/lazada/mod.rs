@@ -77,6 +77,7 @@ static LIMITS: Limits = Limits {
     product_result_cap: Some(10_000),
     reduces_own_stock: true,
     tells_returns_apart: false,
+    tells_settlements: false,
     // 30 days by one page, 7 or 10 by others: the answer says.
     tokens_expire: true,
 };

@@ -18,7 +18,7 @@ pub(super) use tokens::{consent_page, refresh};
 #[cfg(test)]
 pub(super) use call::sign;
 
-pub(super) use returns::returned;
+pub(super) use returns::{returned, settlements};
 
 use super::{
     LIMITS, Misfit, SLUG, id_of, is_plain_id, mapping, number, unauthorized, unreadable, webhook,

@@ -13,7 +13,7 @@ pub(super) use pushes::{
     Held, asks_for_location, held, major, price_entry, refusal, stock_entry, unless_it_passes,
 };
 
-pub(super) use returns::{closed_by_push, has_returns, order_of, placed_at, returns};
+pub(super) use returns::{closed_by_push, has_returns, order_of, placed_at, returns, settlement};
 
 use super::{Misfit, SLUG, id_of, number};
 use crate::domain::{

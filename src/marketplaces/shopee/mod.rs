@@ -24,7 +24,7 @@ use super::{
     VerifiedDelivery, WebhookAddress, WebhookKey, WebhookKeys, http::Response,
     simulation::Simulator,
 };
-use crate::domain::{Event, Order, Product, RemoteId, Return, Timestamp, Window};
+use crate::domain::{Event, Order, Product, RemoteId, Return, Settlement, Timestamp, Window};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
@@ -68,6 +68,7 @@ static LIMITS: Limits = Limits {
     product_result_cap: None,
     reduces_own_stock: true,
     tells_returns_apart: true,
+    tells_settlements: true,
     // Access tokens live 4 hours.
     tokens_expire: true,
 };
@@ -154,6 +155,10 @@ impl Marketplace for Shopee {
 
     async fn returned(&self, access: &Access, window: Window) -> Result<Vec<RemoteId>> {
         client::returned(access, window).await
+    }
+
+    async fn settlements(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Settlement>> {
+        client::settlements(access, ids).await
     }
 
     fn parse(&self, delivery: &VerifiedDelivery) -> std::result::Result<Vec<Event>, Malformed> {

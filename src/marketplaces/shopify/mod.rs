@@ -85,6 +85,7 @@ static LIMITS: Limits = Limits {
     product_result_cap: Some(DEEPEST_ROW),
     reduces_own_stock: true,
     tells_returns_apart: false,
+    tells_settlements: false,
     // 3,600 s. Tokens of custom apps may live for ever; then nothing is due.
     tokens_expire: true,
 };

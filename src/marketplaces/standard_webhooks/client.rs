@@ -13,7 +13,7 @@ use super::{
     mapping::{self, Place},
     webhook,
 };
-use crate::domain::{Order, Product, RemoteId, Timestamp};
+use crate::domain::{Order, Product, RemoteId, Settlement, Timestamp};
 use crate::marketplaces::{
     Abilities, Access, MarketplaceError, OrderQuery, OrderSummary, Page, PageToken, PriceChange,
     ProductQuery, ProductScope, PushOutcome, Result, ShopIdentity, StockLevel,
@@ -334,6 +334,12 @@ async fn by_id<T>(
 
 pub async fn orders_by_id(access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>> {
     by_id(access, "orders", ids, mapping::order).await
+}
+
+/// What was kept of orders that say so.
+pub async fn settlements(access: &Access, ids: &[RemoteId]) -> Result<Vec<Settlement>> {
+    let read = by_id(access, "orders", ids, mapping::settlement).await?;
+    Ok(read.into_iter().flatten().collect())
 }
 
 pub async fn products_by_id(access: &Access, ids: &[RemoteId]) -> Result<Vec<Product>> {

@@ -8,7 +8,7 @@
 
 mod returns;
 
-pub use returns::{goods_word, return_word};
+pub use returns::{goods_word, return_word, settlement};
 
 use super::NAME;
 use crate::domain::{

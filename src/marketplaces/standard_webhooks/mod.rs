@@ -15,7 +15,7 @@ mod simulator;
 mod tests;
 mod webhook;
 
-use crate::domain::{Event, Order, Product, RemoteId};
+use crate::domain::{Event, Order, Product, RemoteId, Settlement};
 use crate::marketplaces::{
     Abilities, Access, Carried, Connecting, DeliveryKey, Handed, Limits, Malformed, Marketplace,
     OrderQuery, OrderSummary, Page, Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery,
@@ -59,6 +59,7 @@ static LIMITS: Limits = Limits {
     product_result_cap: None,
     reduces_own_stock: true,
     tells_returns_apart: false,
+    tells_settlements: true,
     tokens_expire: false,
 };
 
@@ -150,6 +151,10 @@ impl Marketplace for StandardWebhooks {
 
     async fn orders(&self, access: &Access, query: &OrderQuery) -> Result<Page<OrderSummary>> {
         client::orders(access, query).await
+    }
+
+    async fn settlements(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Settlement>> {
+        client::settlements(access, ids).await
     }
 
     async fn orders_by_id(&self, access: &Access, ids: &[RemoteId]) -> Result<Vec<Order>> {

@@ -203,8 +203,16 @@ fn order_json(shop: &Shop, order: &SimOrder) -> Value {
         currency: shop.currency,
     };
     let (status, payment, fulfilment) = words(standing(order));
+    // Two parts in a hundred are kept once it is all over.
+    let fees = (order.status == SimStatus::Completed).then(|| {
+        let fee = Money {
+            minor: total.minor / 50,
+            ..total
+        };
+        json!([{"kind": "payment", "amount": amount(fee)}])
+    });
     json!({
-        "id": order.id, "number": order.id,
+        "id": order.id, "number": order.id, "fees": fees,
         "status": status, "payment": payment, "fulfilment": fulfilment,
         "currency": shop.currency.code(), "total": amount(total),
         "created_at": order.placed_at.to_string(), "updated_at": order.updated_at.to_string(),

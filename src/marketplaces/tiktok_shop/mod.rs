@@ -74,6 +74,7 @@ static LIMITS: Limits = Limits {
     product_result_cap: Some(10_000),
     reduces_own_stock: true,
     tells_returns_apart: true,
+    tells_settlements: false,
     // Access tokens live 7 days.
     tokens_expire: true,
 };

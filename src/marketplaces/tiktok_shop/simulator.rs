@@ -4,7 +4,9 @@
 //! with one line item per unit, and sends webhooks with ids as text or as numbers as each type has them.
 //! Products whose id can be divided by 5 are sold on Tokopedia only, and so have no `status`.
 //!
-//! Left out on purpose: packages, returns, several warehouses, and buyers.
+//! Left out on purpose: packages, several warehouses, and buyers.
+
+mod sending;
 
 use super::mapping::{
     LARGEST_QUANTITY, WAREHOUSE, order_status, product_status, word_order, word_product,
@@ -16,7 +18,7 @@ use crate::marketplaces::{
     Secrets,
     simulation::{
         MovesOrder, Shop, ShopChange, Signing, SimDelivery, SimOrder, SimProduct, SimRequest,
-        SimResponse, Simulator, Subscription, consenting, keyset_page,
+        SimResponse, Simulator, consenting, keyset_page,
     },
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -126,41 +128,6 @@ impl Simulator for TikTokShopSimulator {
             response = response.header("retry-after", wait.as_secs().to_string());
         }
         response
-    }
-}
-
-impl TikTokShopSimulator {
-    /// `None` when nobody has asked for it.
-    fn delivery(
-        self,
-        shop: &mut Shop,
-        (kind, event, data): (u64, &str, &Value),
-        now: Timestamp,
-    ) -> Option<SimDelivery> {
-        let active = |s: &&Subscription| s.is_active && (s.topic == event || event.is_empty());
-        let to = shop.subscriptions.iter().find(active).cloned()?;
-        let body = json!({
-            "type": kind,
-            "tts_notification_id": shop.take_ids(1).to_string(),
-            "shop_id": shop.remote_id,
-            "timestamp": now.secs(),
-            "data": data,
-        })
-        .to_string();
-        let signing = Signing {
-            app_key: secret(shop, "app_key"),
-            secret: secret(shop, "app_secret"),
-            ..Signing::default()
-        };
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        headers.extend(self.sign(&signing, body.as_bytes()));
-        Some(SimDelivery {
-            subscription: to.id,
-            address: to.address,
-            topic: format!("type {kind}"),
-            headers,
-            body: body.into(),
-        })
     }
 }
 

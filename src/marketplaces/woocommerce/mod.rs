@@ -67,6 +67,7 @@ static LIMITS: Limits = Limits {
     product_result_cap: None,
     reduces_own_stock: true,
     tells_returns_apart: false,
+    tells_settlements: false,
     tokens_expire: false,
 };
 

@@ -60,7 +60,16 @@ impl Sync {
         loop {
             let page = match walk.next().await {
                 Ok(Some(page)) => page,
-                Ok(None) => return self.close_download(&connection, row, what).await,
+                Ok(None) => {
+                    let returned = self.fetch_returned(&connection, &access, &row).await;
+                    return match returned {
+                        Ok(()) => self.close_download(&connection, row, what).await,
+                        Err(SyncError::NotConnected(error)) => Err(self
+                            .download_failed(&connection, access.version, row, error)
+                            .await),
+                        Err(error) => Err(error),
+                    };
+                }
                 Err(error) => {
                     return Err(self
                         .download_failed(&connection, access.version, row, error)

@@ -2,7 +2,7 @@
 
 use super::Stage;
 use marketsink::{
-    domain::{Currency, Goods, Order, RemoteId, Return, ReturnState},
+    domain::{Currency, Goods, Order, OrderLine, RemoteId, Return, ReturnState},
     marketplaces::{
         RawDelivery,
         simulation::{ShopChange, SimStatus, Wish},
@@ -156,7 +156,7 @@ async fn a_return_is_told_from_the_wish_to_the_money() {
         assert_eq!(after.total, before.total, "{slug}");
         let open = |order: &Order| {
             let lines = order.lines.iter();
-            lines.map(|line| line.open_quantity()).sum::<i64>()
+            lines.map(OrderLine::open_quantity).sum::<i64>()
         };
         assert_eq!(open(&after), open(&before), "{slug}");
         assert_eq!(after.standing.document, before.standing.document, "{slug}");

@@ -22,6 +22,7 @@ mod scan_cost;
 mod scan_results;
 mod scan_shifts;
 mod scans;
+mod settlements;
 mod shopify;
 mod silence;
 mod skus;

@@ -60,7 +60,7 @@ pub fn returns(
 fn standing(item: &Value) -> Option<(ReturnState, Goods, &str)> {
     let word = text(item, "return_status").map(str::trim);
     if status(item) == "returned" {
-        let goods = word.map_or(Goods::Unknown, |word| goods_of(word));
+        let goods = word.map_or(Goods::Unknown, goods_of);
         return Some((ReturnState::Refunded, goods, word.unwrap_or("returned")));
     }
     let word = word.filter(|word| !word.is_empty() && !word.starts_with("CANCEL"))?;

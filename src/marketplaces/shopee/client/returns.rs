@@ -1,7 +1,7 @@
-//! Reading returns: the API lists them by time alone, not by order.
+//! Reading what comes after a sale: returns, which the API lists by time alone, not by order, and settlements.
 
-use super::{Call, misread, rows, unreadable};
-use crate::domain::{OrderLine, RemoteId, Return, Timestamp, Window};
+use super::{Call, details, misread, rows, settlement, unreadable};
+use crate::domain::{OrderLine, RemoteId, Return, Settlement, Timestamp, Window};
 use crate::marketplaces::{Access, Result, shopee::mapping};
 use serde_json::Value;
 use std::time::Duration;
@@ -60,6 +60,23 @@ pub async fn returns_of(
     let rows = listed(access, ["create_time_from", "create_time_to"], window).await?;
     let read = mapping::returns(order, &rows, lines);
     read.map_err(|why| misread((order.clone(), why)))
+}
+
+/// What was paid out for orders: a call for each.
+pub async fn settlements(access: &Access, ids: &[RemoteId]) -> Result<Vec<Settlement>> {
+    let found = details(access, ids, "").await?;
+    let mut settled = Vec::new();
+    for row in &found.rows {
+        let Some(order) = mapping::order_of(row) else {
+            continue;
+        };
+        let Some(income) = settlement(access, &order).await? else {
+            continue;
+        };
+        let read = mapping::settlement(row, &income);
+        settled.extend(read.map_err(|why| misread((order, why)))?);
+    }
+    Ok(settled)
 }
 
 /// Orders with returns that changed in a window.

@@ -5,7 +5,8 @@
 
 use super::{Read, id_of, model_of, money, positive, rows, seconds, text, variant_id};
 use crate::domain::{
-    Currency, Goods, Money, Order, OrderLine, RemoteId, Return, ReturnLine, ReturnState, Timestamp,
+    Currency, Fee, Goods, Money, Order, OrderLine, RemoteId, Return, ReturnLine, ReturnState,
+    Settlement, Timestamp,
 };
 use serde_json::Value;
 
@@ -143,4 +144,41 @@ pub fn closed_by_push(data: &Value, order: &Order) -> Option<Return> {
             lines: Vec::new(),
         })
     })?
+}
+
+/// The fees that a settlement names. Source: v2.payment.get_escrow_detail.
+const FEES: [&str; 2] = ["commission_fee", "service_fee"];
+
+/// What was paid out for an order; `None` while nothing was. The settlement itself names no currency.
+pub fn settlement(order: &Value, settled: &Value) -> Read<Option<Settlement>> {
+    let id = order_of(order).ok_or("it has no `order_sn`")?;
+    let currency = text(order, "currency").ok_or("it names no currency")?;
+    let currency = Currency::from_code(currency).map_err(|error| error.to_string())?;
+    let income = &settled["order_income"];
+    let Some(net) = money(income, "escrow_amount", currency)? else {
+        return Ok(None);
+    };
+    let mut fees = Vec::new();
+    for kind in FEES {
+        if let Some(fee) = money(income, kind, currency)?.filter(|fee| fee.minor != 0) {
+            fees.push(Fee {
+                kind: kind.to_owned(),
+                minor: fee.minor,
+            });
+        }
+    }
+    let kept: i64 = fees.iter().map(|fee| fee.minor).sum();
+    if net.minor == 0 && kept == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Settlement {
+        order: id,
+        gross: Money {
+            minor: net.minor.saturating_add(kept),
+            currency,
+        },
+        fees,
+        net,
+        settled_at: None,
+    }))
 }

@@ -281,7 +281,19 @@ pub fn escrow(shop: &Shop, request: &SimRequest, now: Timestamp) -> Answer {
             "discounted_price": times(line.unit_price, line.quantity)})
     };
     let items: Vec<Value> = order.lines.iter().map(item).collect();
-    Ok(json!({"order_sn": id, "order_income": {"escrow_amount": 0, "items": items}}))
+    // Three and two parts in a hundred are kept.
+    let sold = order.open_total() - order.refunded();
+    let part = |hundredths: i64| sold * hundredths / 100;
+    let money = |minor| {
+        major(Money {
+            minor,
+            currency: shop.currency,
+        })
+    };
+    Ok(
+        json!({"order_sn": id, "order_income": {"escrow_amount": money(sold - part(3) - part(2)),
+        "commission_fee": money(part(3)), "service_fee": money(part(2)), "items": items}}),
+    )
 }
 
 pub fn item_list(shop: &Shop, request: &SimRequest) -> Answer {

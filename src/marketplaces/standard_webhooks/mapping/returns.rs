@@ -1,7 +1,9 @@
-//! The returns of an order in our contract.
+//! The returns of an order in our contract, and the fees that were kept of it.
 
 use super::{Place, Read, maybe, word_for};
-use crate::domain::{Currency, Goods, OrderLine, Return, ReturnLine, ReturnState};
+use crate::domain::{
+    Currency, Fee, Goods, Money, OrderLine, Return, ReturnLine, ReturnState, Settlement,
+};
 use std::collections::HashSet;
 
 const STATES: [(&str, ReturnState); 4] = [
@@ -99,4 +101,34 @@ fn line(row: &Place<'_>, lines: &[OrderLine], currency: Currency) -> Read<Return
         refund: maybe(row, "refund", |place: &Place<'_>| place.charge(currency))?,
         goods: maybe(row, "goods", |place| place.word(&GOODS))?.unwrap_or(Goods::Unknown),
     })
+}
+
+/// What of an order was kept, and what the merchant gets; `None` where the order names no fees.
+pub fn settlement(row: &Place<'_>) -> Read<Option<Settlement>> {
+    let Some(rows) = row.find("fees") else {
+        return Ok(None);
+    };
+    let currency = row.need("currency")?.currency()?;
+    let gross = row.need("total")?.charge(currency)?;
+    let fee = |row: &Place<'_>| -> Read<Fee> {
+        Ok(Fee {
+            kind: reason(&row.need("kind")?)?,
+            minor: row.need("amount")?.money(currency)?.minor,
+        })
+    };
+    let fees: Vec<Fee> = rows.rows()?.iter().map(fee).collect::<Read<_>>()?;
+    let kept: i64 = fees.iter().map(|fee| fee.minor).sum();
+    if kept > gross.minor {
+        return rows.wrong("come to more than the order's `total`");
+    }
+    Ok(Some(Settlement {
+        order: row.need("id")?.id()?,
+        gross,
+        fees,
+        net: Money {
+            minor: gross.minor - kept,
+            currency,
+        },
+        settled_at: maybe(row, "settled_at", Place::time)?,
+    }))
 }
