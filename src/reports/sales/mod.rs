@@ -114,6 +114,7 @@ struct OrderRow {
     currency: String,
     total_minor: i64,
     refunded_minor: i64,
+    fee_minor: i64,
     placed_at: i64,
 }
 
@@ -239,6 +240,7 @@ async fn page(
             orders::Column::Currency,
             orders::Column::TotalMinor,
             orders::Column::RefundedMinor,
+            orders::Column::FeeMinor,
             orders::Column::PlacedAt,
         ])
         // An order that was called off before it was booked never had an invoice.
@@ -295,7 +297,7 @@ fn parts(
     let whole = OrderFacts {
         total: order.total_minor,
         refunded: order.refunded_minor,
-        ..OrderFacts::default()
+        fee: order.fee_minor,
     };
     shares(whole, &facts)
         .into_iter()

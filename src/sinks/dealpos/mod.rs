@@ -242,17 +242,14 @@ impl Sinks {
             .one(&tx)
             .await?;
         let kind = ConflictKind::SinkRefused;
-        match reason {
-            Some(reason) => {
-                let detail = format!("DealPOS refuses the invoice: {reason}");
-                let facts = json!({"sink": "dealpos", "reason": reason});
-                let conflict = Conflict::of_order(kind, order, detail, facts);
-                sales::raise(&tx, merchant, conflict, now).await?;
-            }
-            None => {
-                let subject = sales::subject(order);
-                sales::close_gone(&tx, merchant, kind, &subject, now).await?;
-            }
+        if let Some(reason) = reason {
+            let detail = format!("DealPOS refuses the invoice: {reason}");
+            let facts = json!({"sink": "dealpos", "reason": reason});
+            let conflict = Conflict::of_order(kind, order, detail, facts);
+            sales::raise(&tx, merchant, conflict, now).await?;
+        } else {
+            let subject = sales::subject(order);
+            sales::close_gone(&tx, merchant, kind, &subject, now).await?;
         }
         tx.commit().await?;
         Ok(())

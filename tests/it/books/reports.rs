@@ -65,7 +65,7 @@ fn readings(dice: &mut Dice, n: u64) -> Vec<Order> {
     let code = ["A", "B", "C", "unknown"][dice.roll(4) as usize];
     let quantity = 1 + dice.roll(5).cast_signed();
     let mut readings = Vec::new();
-    for step in 0..1 + dice.roll(4) {
+    for step in 0..=dice.roll(4) {
         let standing = standings[dice.roll(5) as usize];
         let mut order = order(&n.to_string(), standing, code, quantity, step);
         order.placed_at = NOW + Duration::from_secs(dice.roll(400_000));
@@ -264,7 +264,9 @@ async fn stock_is_worth_what_it_cost_and_what_it_sells_for(db: Db) {
             let (rows, next) = valuation(db, shop.merchant, &query, None).await.unwrap();
             assert_eq!(next, None);
             let mut worth = Worth::default();
-            rows.iter().for_each(|row| worth.add(row));
+            for row in &rows {
+                worth.add(row);
+            }
             worth
         }
     };

@@ -196,7 +196,7 @@ async fn another_currency_is_never_an_overwrite(db: Db) {
 async fn a_status_that_nobody_knows_is_asked_about_until_it_is_known(db: Db) {
     let desk = Desk::open(db).await;
     let mut strange = order(Standing::SOLD, 1);
-    strange.remote_status = "TELEPORTED".to_owned();
+    "TELEPORTED".clone_into(&mut strange.remote_status);
     strange.remark = Some("unknown status `TELEPORTED`".to_owned());
     desk.record(&strange).await;
     assert_eq!(desk.questions().await, ["unknown_status"]);

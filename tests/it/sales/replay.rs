@@ -12,7 +12,7 @@ databases!(readings_in_any_order_and_number_end_in_the_same_books);
 /// A life of an order: called off in part, sent, returned, refunded, and the refund deleted.
 fn life() -> Vec<Order> {
     let mut placed = order(Standing::PLACED, 1);
-    placed.remote_status = "placed".to_owned();
+    "placed".clone_into(&mut placed.remote_status);
     let sold = order(Standing::SOLD, 2);
     let mut less = order(Standing::SOLD, 3);
     less.lines[0].cancelled = 1;

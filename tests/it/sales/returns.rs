@@ -95,7 +95,7 @@ async fn a_person_says_where_goods_are_once(db: Db) {
     assert!(second.is_err());
     tx.commit().await.unwrap();
     sold.version = super::at(9);
-    sold.remote_status = "later".to_owned();
+    "later".clone_into(&mut sold.remote_status);
     desk.record(&sold).await;
 
     assert_eq!(desk.questions().await, [""; 0]);
@@ -253,7 +253,7 @@ async fn a_return_told_by_itself_joins_its_order(db: Db) {
     }
     tx.commit().await.unwrap();
     sold.version = super::at(5);
-    sold.remote_status = "later".to_owned();
+    "later".clone_into(&mut sold.remote_status);
     desk.record(&sold).await;
 
     assert_eq!(desk.order().await.order.refunded_minor, 1_000);
