@@ -13,6 +13,7 @@
 //! 4. [`sales`] records each order in one transaction: document steps, stock movements, and a push job for
 //!    every other channel that lists what was sold.
 //! 5. [`sync`] reads the level *then*, and pushes it.
+//! 6. What happened is in [`outbox`] since step 4, and [`sinks`] tells the programs that listen.
 //!
 //! ## Flow B: a schedule closes the gaps
 //!
@@ -34,7 +35,7 @@
 //! 8. The sum of movements is the level. Nothing is deleted from the books: documents are voided.
 //! 9. Every row has a tenant, and every query names it.
 //! 10. Nothing switches itself off without saying so.
-//! 11. No clock, randomness or sleep below the edges (web, worker, sync, app, cli, sandbox): `now` is a parameter.
+//! 11. No clock, randomness or sleep below the edges (web, worker, sync, sinks, app, cli, sandbox): `now` is a parameter.
 //! 12. Secrets never reach logs, errors, exports or pages.
 
 // Blank lines keep the order: it is the rule, and rustfmt would sort it. The remarks are no doc comments:
@@ -67,14 +68,23 @@ pub mod accounts;
 // Connected shops: settings, sealed credentials, webhook secrets.
 pub mod channels;
 
+// What happened in the books, written with it, for other programs; and who is told.
+pub mod outbox;
+
 // SKUs and listings: what differs between stored and fetched, and applying it.
 pub mod catalog;
 
 // The ledger and its levels, and telling other channels.
 pub mod stock;
 
+// What channels are told of prices: rules, history.
+pub mod prices;
+
 // Orders, documents, steps: what a change of an order means for the books.
 pub mod sales;
+
+// Files of SKUs, invoices and counts: looked through whole, then taken into the books.
+pub mod imports;
 
 // Deliveries and events: receive, group commit, replay.
 pub mod inbox;
@@ -84,6 +94,9 @@ pub mod schedule;
 
 // The only caller of marketplace clients: orders, scans, downloads, pushes, tokens.
 pub mod sync;
+
+// Telling other programs what happened in the books: signed webhooks, and tills with an API of their own.
+pub mod sinks;
 
 // Questions that only read.
 pub mod reports;

@@ -14,6 +14,8 @@ pub struct Model {
     pub on_hand: i64,
     /// Sold, not yet sent.
     pub allocated: i64,
+    /// Kept for promotions.
+    pub reserved: i64,
     pub updated_at: i64,
 }
 

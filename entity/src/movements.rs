@@ -15,6 +15,7 @@ pub struct Model {
     pub kind: String,
     pub on_hand_delta: i64,
     pub allocated_delta: i64,
+    pub reserved_delta: i64,
     pub order_id: Option<i64>,
     pub order_line_id: Option<i64>,
     /// What makes a repeat a repeat.

@@ -45,6 +45,8 @@ pub struct Model {
     pub quarantined: i64,
     /// What of the invoice's credits is this line's.
     pub refunded_minor: i64,
+    /// What the whole line costs before the seller's discounts; none: not told.
+    pub gross_minor: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

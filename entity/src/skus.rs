@@ -22,6 +22,12 @@ pub struct Model {
     pub currency: Option<String>,
     /// When the price was set.
     pub price_at: Option<i64>,
+    /// What one unit cost the merchant, in minor units of `cost_currency`.
+    pub cost_minor: Option<i64>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub cost_currency: Option<String>,
+    /// When the cost was set.
+    pub cost_at: Option<i64>,
     pub created_at: i64,
 }
 

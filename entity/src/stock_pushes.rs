@@ -23,6 +23,11 @@ pub struct Model {
     /// When the level was read.
     pub read_at: i64,
     pub finished_at: i64,
+    /// How the quantity came about.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub because: Option<String>,
+    /// Which try of its job it was.
+    pub attempt: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -19,6 +19,9 @@ mod m20261124_000011_schedules;
 mod m20261124_000012_silence;
 mod m20261124_000013_returns;
 mod m20261124_000014_settlements;
+mod m20261124_000016_outbox;
+mod m20261124_000017_numbers;
+mod m20261125_000015_stock_rules;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -44,6 +47,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000012_silence::Migration),
             Box::new(m20261124_000013_returns::Migration),
             Box::new(m20261124_000014_settlements::Migration),
+            Box::new(m20261125_000015_stock_rules::Migration),
+            Box::new(m20261124_000016_outbox::Migration),
+            Box::new(m20261124_000017_numbers::Migration),
         ]
     }
 }

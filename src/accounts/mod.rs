@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use entity::{merchants, outlets};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use thiserror::Error;
 
@@ -27,6 +27,8 @@ pub enum AccountError {
     UnknownMerchant(String),
     #[error("`{0}` is no time zone; use an IANA name such as Asia/Jakarta")]
     UnknownTimeZone(String),
+    #[error("another outlet is called `{0}` already")]
+    OutletTaken(String),
     #[error(transparent)]
     Db(#[from] DbErr),
 }
@@ -81,6 +83,33 @@ pub async fn open_outlet(
         ..Default::default()
     };
     Ok(OutletId(outlet.insert(tx).await?.id))
+}
+
+/// Gives an outlet another name.
+///
+/// # Errors
+/// When the merchant has no such outlet, or one with that name already.
+pub async fn rename_outlet(
+    tx: &Tx,
+    merchant: MerchantId,
+    outlet: OutletId,
+    name: &str,
+) -> Result<(), AccountError> {
+    let namesake = outlets::Entity::of_merchant(merchant.0)
+        .filter(outlets::Column::Name.eq(name))
+        .filter(outlets::Column::Id.ne(outlet.0))
+        .one(tx)
+        .await?;
+    if namesake.is_some() {
+        return Err(AccountError::OutletTaken(name.to_owned()));
+    }
+    outlets::Entity::update_many()
+        .col_expr(outlets::Column::Name, Expr::value(name))
+        .filter(outlets::Column::MerchantId.eq(merchant.0))
+        .filter(outlets::Column::Id.eq(outlet.0))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// # Errors

@@ -17,6 +17,7 @@ use crate::domain::JobKind;
 use crate::inbox::{Inbox, Writer, WriterOptions};
 use crate::marketplaces::{self, Marketplace, Secrets, WebhookKeys};
 use crate::queue::{Queue, QueueOptions};
+use crate::sinks::{ANSWER_WITHIN, Sinks, SinksOptions};
 use crate::sync::{Api, Apis, Sync, SyncOptions};
 use crate::web::WebState;
 use crate::worker::{Worker, WorkerOptions};
@@ -32,6 +33,7 @@ pub struct App {
     pub db: Db,
     pub queue: Queue,
     pub sync: Sync,
+    pub sinks: Sinks,
     pub sealer: Sealer,
     pub clock: Clock,
     /// The writer behind it ends when this is dropped.
@@ -88,6 +90,11 @@ impl App {
             apis(&settings)?,
             options,
         );
+        let options = SinksOptions {
+            allow_private_hosts: settings.sync.allow_private_hosts,
+            timeout: settings.sync.timeout.min(ANSWER_WITHIN),
+        };
+        let sinks = Sinks::new(queue.clone(), sealer.clone(), clock.clone(), options);
         let directory = Directory::new(db.clone(), sealer.clone(), app_keys(&settings));
         let options = WriterOptions {
             queue: settings.inbox.queue,
@@ -104,6 +111,7 @@ impl App {
             db,
             queue,
             sync,
+            sinks,
             sealer,
             clock,
             inbox: Arc::new(inbox),
@@ -126,7 +134,12 @@ impl App {
             poll: settings.poll,
             kinds,
         };
-        Worker::new(self.queue.clone(), self.sync.clone(), options)
+        Worker::new(
+            self.queue.clone(),
+            self.sync.clone(),
+            self.sinks.clone(),
+            options,
+        )
     }
 
     pub(crate) fn web_state(&self, ingest: bool) -> WebState {
@@ -151,7 +164,7 @@ impl App {
         self.writer
             .await
             .context("the writer of deliveries did not end well")?;
-        drop((self.sync, self.queue));
+        drop((self.sync, self.sinks, self.queue));
         self.db.close().await.context("the database did not close")
     }
 }

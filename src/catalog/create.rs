@@ -219,7 +219,7 @@ async fn insert(
 }
 
 /// Links every free listing of the merchant that has one of these codes.
-async fn link_by_code(
+pub(super) async fn link_by_code(
     tx: &Tx,
     merchant: MerchantId,
     codes: impl Iterator<Item = String>,

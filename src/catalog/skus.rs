@@ -115,6 +115,19 @@ pub async fn sku_codes<C: ConnectionTrait>(
         .collect())
 }
 
+/// These SKUs, by id.
+pub async fn skus_by_id<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    ids: &[SkuId],
+) -> Result<HashMap<SkuId, skus::Model>, DbErr> {
+    let rows = skus::Entity::of_merchant(merchant.0)
+        .filter(skus::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (SkuId(row.id), row)).collect())
+}
+
 /// Says what the merchant asks for one unit. False when the merchant has no such SKU.
 pub async fn set_price(
     tx: &Tx,

@@ -1,12 +1,14 @@
 //! Connected shops: their state, settings, sealed credentials and webhook secrets.
 //!
-//! Owns the tables `channels`, `consents`, `credentials`, `webhook_secrets` and `subscriptions`. A channel is what the merchant sees; a
-//! *connection* is the channel whose credentials are used. They are the same, except that Tokopedia is a
-//! channel of its own on a TikTok Shop connection.
+//! Owns the tables `channels`, `consents`, `credentials`, `webhook_secrets`, `endpoint_secrets` and `subscriptions`.
+//! A channel is what the merchant sees; a *connection* is the channel whose credentials are used. They are the same,
+//! except that Tokopedia is a channel of its own on a TikTok Shop connection. The secrets of endpoints are here because
+//! all that is sealed is: one rotation of the key reaches it.
 
 mod calendar;
 mod consents;
 mod directory;
+mod endpoint_secrets;
 mod keys;
 mod reseal;
 mod sealing;
@@ -22,6 +24,9 @@ pub use consents::{
     CONSENT_LIFE, NewConsent, PendingConsent, ask, conclude, consent, of_state, use_up,
 };
 pub use directory::{Directory, Known, KnownKeys, Who, active_among, is_removed, known_shop};
+pub use endpoint_secrets::{
+    EndpointSecretError, endpoint_secrets, forget_endpoint_secrets, set_endpoint_secret,
+};
 pub use keys::{KeyId, SealingKey, is_open_to_others};
 pub use reseal::{KeyUse, Resealed, UNNAMED, forget_sealed, key_uses, reseal, unopened};
 pub use sealing::{Belonging, SealError, Sealer, SecretKind};
@@ -31,8 +36,8 @@ pub use secrets::{
 };
 pub use store::{
     NewChannel, StoredCredentials, connect, connection_of, credentials, is_current, list, load,
-    lock, of_platform, outlet_of, platforms_of, remove, replace_credentials, save_settings, unlock,
-    was_removed_since,
+    lock, of_platform, outlet_of, platforms_of, remove, replace_credentials, save_settings,
+    set_outlets, unlock, was_removed_since,
 };
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 
@@ -53,8 +58,13 @@ pub struct ChannelSettings {
     pub unpaid_orders: bool,
     /// Whether our stock is told to the channel. Default: yes.
     pub push_stock: bool,
-    /// Units that are kept back from the channel; 0 to 100,000. Default: 0.
+    /// Units that are kept back from the channel; 0 to 100,000. Default: 0, as the rules of stock say.
     pub buffer: i64,
+    /// Outlets that the channel sells from when its own has too little, in this order. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_outlets: Vec<OutletId>,
+    /// Whether our prices are told to the channel. Default: no.
+    pub push_prices: bool,
     /// What becomes of returned goods, per reason. Default: what the marketplace says is back goes on the shelf, and it
     /// is asked where the rest is.
     #[serde(skip_serializing_if = "ReturnPolicy::is_default")]
@@ -95,6 +105,8 @@ impl Default for ChannelSettings {
             unpaid_orders: false,
             push_stock: true,
             buffer: 0,
+            further_outlets: Vec::new(),
+            push_prices: false,
             returns: ReturnPolicy::default(),
             service_fee: ServiceFee::default(),
             write_off: false,
@@ -118,6 +130,7 @@ impl ChannelSettings {
         match name {
             "unpaid_orders" => self.unpaid_orders = flag()?,
             "push_stock" => self.push_stock = flag()?,
+            "push_prices" => self.push_prices = flag()?,
             "buffer" => {
                 self.buffer = value
                     .parse()
@@ -146,7 +159,7 @@ impl ChannelSettings {
             }
             _ => {
                 return Err(format!(
-                    "no setting is called `{name}`; there are unpaid_orders, push_stock, buffer, returns, service_fee, write_off, write_off_reason and fee_tolerance"
+                    "no setting is called `{name}`; there are unpaid_orders, push_stock, push_prices, buffer, returns, service_fee, write_off, write_off_reason and fee_tolerance"
                 ));
             }
         }
@@ -208,6 +221,17 @@ impl Channel {
 
     pub fn is_active(&self) -> bool {
         self.state == ChannelState::Active
+    }
+
+    /// The outlets that it sells from, first first.
+    pub fn outlets(&self) -> Vec<OutletId> {
+        let mut outlets = vec![self.outlet];
+        for further in &self.settings.further_outlets {
+            if !outlets.contains(further) {
+                outlets.push(*further);
+            }
+        }
+        outlets
     }
 
     /// False for a shop that lives by its webhooks alone.

@@ -4,13 +4,13 @@
 //! again at any time, beside running processes, and does nothing to what is under the current key already.
 
 use super::{
-    ChannelError, SealError, Sealer,
+    ChannelError, SealError, Sealer, endpoint_secrets,
     keys::KeyId,
     sealing::{Belonging, PREFIX_BYTES, SecretKind, key_of},
     store,
 };
 use crate::db::{Db, Tx};
-use crate::domain::{ChannelId, MerchantId, Timestamp};
+use crate::domain::{ChannelId, EndpointId, MerchantId, Timestamp};
 use entity::{credentials, webhook_secrets};
 use sea_orm::{
     ActiveModelTrait,
@@ -29,6 +29,7 @@ const BATCH: u64 = 100;
 pub struct KeyUse {
     pub credentials: u64,
     pub webhook_secrets: u64,
+    pub endpoint_secrets: u64,
     pub channels: BTreeSet<ChannelId>,
 }
 
@@ -45,8 +46,13 @@ pub async fn key_uses(db: &Db) -> Result<BTreeMap<Option<KeyId>, KeyUse>, DbErr>
             match kind {
                 SecretKind::Credentials => found.credentials += 1,
                 SecretKind::WebhookSecret => found.webhook_secrets += 1,
+                SecretKind::Endpoint => found.endpoint_secrets += 1,
             }
         }
+    }
+    for prefix in endpoint_secrets::beginnings(db).await? {
+        let found = uses.entry(key_of(&prefix)).or_default();
+        found.endpoint_secrets += 1;
     }
     Ok(uses)
 }
@@ -74,11 +80,13 @@ async fn beginnings(db: &Db, kind: SecretKind) -> Result<Vec<(i64, Vec<u8>)>, Db
                 .all(db.read())
                 .await
         }
+        // Of no channel.
+        SecretKind::Endpoint => Ok(Vec::new()),
     }
 }
 
 /// Format and key id of a sealed value, in the words of both databases.
-fn beginning<C: ColumnTrait>(sealed: C) -> Expr {
+pub(super) fn beginning<C: ColumnTrait>(sealed: C) -> Expr {
     let bytes = i32::try_from(PREFIX_BYTES).expect("a prefix of nine bytes");
     Func::cust("substr")
         .args([sealed.into_expr(), Expr::val(1), Expr::val(bytes)])
@@ -170,6 +178,7 @@ pub async fn forget_sealed(
             channels.insert(ChannelId(row.channel_id));
         }
     }
+    endpoint_secrets::forget_sealed(tx, key).await?;
     for channel in &channels {
         let reason = "the key of its secrets is lost; reconnect the channel";
         store::lock(tx, *channel, reason, now).await?;
@@ -182,6 +191,9 @@ pub async fn forget_sealed(
 pub struct Resealed {
     pub credentials: u64,
     pub webhook_secrets: u64,
+    pub endpoint_secrets: u64,
+    /// Endpoints with a secret that no known key opens: it was left as it is.
+    pub unopened_endpoints: BTreeSet<EndpointId>,
     /// Channels with a secret that no known key opens: it was left as it is.
     pub unopened: BTreeSet<ChannelId>,
 }
@@ -206,6 +218,8 @@ pub async fn reseal(db: &Db, sealer: &Sealer, now: Timestamp) -> Result<Resealed
     while let Some(last) = reseal_webhook_secrets(db, sealer, after, &mut done).await? {
         after = last;
     }
+    (done.endpoint_secrets, done.unopened_endpoints) =
+        endpoint_secrets::reseal(db, sealer, now).await?;
     Ok(done)
 }
 

@@ -12,7 +12,7 @@
 //! Several keys may be known: one seals, the others only open, while they are being rotated out.
 
 use super::keys::{ID_BYTES, KeyId, SealingKey, random};
-use crate::domain::{ChannelId, MerchantId};
+use crate::domain::{ChannelId, EndpointId, MerchantId};
 use chacha20poly1305::{
     XNonce,
     aead::{Aead, Payload},
@@ -54,11 +54,23 @@ pub struct Belonging {
     pub channel: ChannelId,
 }
 
+impl Belonging {
+    /// What an endpoint signs or signs in with. The kind says that the number is that of an endpoint.
+    pub(super) fn of_endpoint(merchant: MerchantId, endpoint: EndpointId) -> Self {
+        Self {
+            kind: SecretKind::Endpoint,
+            merchant,
+            channel: ChannelId(endpoint.0),
+        }
+    }
+}
+
 /// The kinds of sealed values; their names are part of what is authenticated and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretKind {
     Credentials,
     WebhookSecret,
+    Endpoint,
 }
 
 impl SecretKind {
@@ -66,6 +78,7 @@ impl SecretKind {
         match self {
             Self::Credentials => "credentials",
             Self::WebhookSecret => "webhook_secret",
+            Self::Endpoint => "endpoint",
         }
     }
 }

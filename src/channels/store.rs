@@ -394,3 +394,26 @@ pub async fn replace_credentials(
         }
     }
 }
+
+/// Says which outlets a channel sells from, the first one first. What was sold before stays where it was allocated.
+///
+/// # Errors
+/// When the settings cannot be written.
+pub async fn set_outlets(
+    tx: &Tx,
+    channel: &Channel,
+    (first, further): (OutletId, &[OutletId]),
+    now: Timestamp,
+) -> Result<(), ChannelError> {
+    let settings = ChannelSettings {
+        further_outlets: further.to_vec(),
+        ..channel.settings.clone()
+    };
+    save_settings(tx, channel.id, &settings, now).await?;
+    channels::Entity::update_many()
+        .col_expr(channels::Column::OutletId, Expr::value(first.0))
+        .filter(channels::Column::Id.eq(channel.id.0))
+        .exec(tx)
+        .await?;
+    Ok(())
+}

@@ -4,21 +4,31 @@
 //! that fails says in one line what failed, why, and what to do; `--json` makes every answer one JSON document.
 
 mod alarms;
+mod bundles;
 mod channel;
 mod completeness;
+mod conflicts;
 mod context;
 mod csv;
+mod dealpos;
 mod deliveries;
 mod demo;
 mod doctor;
 mod drift;
+mod endpoints;
+mod export;
 mod finding;
 mod follow;
 mod guide;
+mod import;
 mod listings;
+mod numbers;
 mod orders;
+mod outlets;
 mod output;
 mod payouts;
+mod prices;
+mod report;
 mod sandbox;
 mod scan;
 mod scans;
@@ -93,6 +103,8 @@ enum Command {
     #[command(subcommand)]
     Orders(orders::OrdersCommand),
     #[command(subcommand)]
+    Conflicts(conflicts::ConflictsCommand),
+    #[command(subcommand)]
     Completeness(completeness::CompletenessCommand),
     #[command(subcommand)]
     Payouts(payouts::PayoutsCommand),
@@ -102,6 +114,23 @@ enum Command {
     Webhook(webhook::WebhookCommand),
     #[command(subcommand)]
     Stock(stock::StockCommand),
+    Export(export::ExportArgs),
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    #[command(subcommand)]
+    Numbers(numbers::NumbersCommand),
+    #[command(subcommand)]
+    Report(report::ReportCommand),
+    #[command(subcommand)]
+    Outlets(outlets::OutletsCommand),
+    #[command(subcommand)]
+    Bundles(bundles::BundlesCommand),
+    #[command(subcommand)]
+    Prices(prices::PricesCommand),
+    #[command(subcommand)]
+    Endpoints(endpoints::EndpointsCommand),
+    #[command(subcommand, name = "dealpos")]
+    DealPos(dealpos::DealPosCommand),
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
     #[command(subcommand)]
@@ -143,11 +172,21 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Listings(command) => listings::run(&context()?, command).await,
         Command::Drift(args) => drift::run(&context()?, &args).await,
         Command::Orders(command) => orders::run(&context()?, command).await,
+        Command::Conflicts(command) => conflicts::run(&context()?, command).await,
         Command::Completeness(command) => completeness::run(&context()?, command).await,
         Command::Payouts(command) => payouts::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::Stock(command) => stock::run(&context()?, command).await,
+        Command::Outlets(command) => outlets::run(&context()?, command).await,
+        Command::Bundles(command) => bundles::run(&context()?, command).await,
+        Command::Prices(command) => prices::run(&context()?, command).await,
+        Command::Endpoints(command) => endpoints::run(&context()?, command).await,
+        Command::DealPos(command) => dealpos::run(&context()?, command).await,
+        Command::Export(args) => export::run(&context()?, &args).await,
+        Command::Import(command) => import::run(&context()?, command).await,
+        Command::Numbers(command) => numbers::run(&context()?, command).await,
+        Command::Report(command) => report::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,

@@ -61,7 +61,8 @@ impl Table {
         }
     }
 
-    fn text(&self) -> String {
+    /// As it is printed.
+    pub fn text(&self) -> String {
         let n_columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));

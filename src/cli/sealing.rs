@@ -127,6 +127,7 @@ impl Row<'_> {
             "standing": self.standing,
             "credentials": self.found.credentials,
             "webhook_secrets": self.found.webhook_secrets,
+            "endpoint_secrets": self.found.endpoint_secrets,
             "channels": self.found.channels,
         })
     }
@@ -149,6 +150,7 @@ fn say_rows(rows: &[Row<'_>]) {
         "standing",
         "credentials",
         "webhook secrets",
+        "endpoint secrets",
         "channels",
     ]);
     for row in rows {
@@ -157,6 +159,7 @@ fn say_rows(rows: &[Row<'_>]) {
             row.standing.to_owned(),
             row.found.credentials.to_string(),
             row.found.webhook_secrets.to_string(),
+            row.found.endpoint_secrets.to_string(),
             row.found.channels.len().to_string(),
         ]);
     }
@@ -172,26 +175,36 @@ async fn rotate(context: &Context, db: &Db) -> anyhow::Result<ExitCode> {
             "key": sealer.current().to_string(),
             "credentials": done.credentials,
             "webhook_secrets": done.webhook_secrets,
+            "endpoint_secrets": done.endpoint_secrets,
+            "unopened_endpoints": done.unopened_endpoints,
             "unopened_channels": done.unopened,
         }))?;
     } else {
         say(format!(
-            "sealed anew under the key {}: {} credentials, {} webhook secrets",
+            "sealed anew under the key {}: {} credentials, {} webhook secrets, {} endpoint secrets",
             sealer.current(),
             done.credentials,
-            done.webhook_secrets
+            done.webhook_secrets,
+            done.endpoint_secrets
         ));
+        for endpoint in &done.unopened_endpoints {
+            say(format!(
+                "  endpoint {endpoint} was left as it is: none of the keys that are set opens its secret"
+            ));
+        }
         for channel in &done.unopened {
             say(format!(
                 "  channel {channel} was left as it is: none of the keys that are set opens its secrets"
             ));
         }
     }
-    Ok(if done.unopened.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(
+        if done.unopened.is_empty() && done.unopened_endpoints.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        },
+    )
 }
 
 async fn forget(context: &Context, db: &Db, args: &ForgetArgs) -> anyhow::Result<ExitCode> {

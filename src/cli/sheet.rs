@@ -3,6 +3,7 @@
 //! A cell that a spreadsheet would take for a formula is made text: titles and codes come from marketplaces, and a
 //! formula in one of them would run on the merchant's computer. Source: OWASP, "CSV Injection".
 
+use crate::domain::{Currency, Money};
 use std::{
     borrow::Cow,
     fs::File,
@@ -17,6 +18,8 @@ pub enum Cell {
     Text(String),
     /// Ours, and as it is.
     Number(Option<i64>),
+    /// An amount in major units, such as `-19.98`, or nothing.
+    Amount(Option<String>),
 }
 
 /// A file, or standard output, that is written row by row.
@@ -44,8 +47,17 @@ impl Sheet {
     /// # Errors
     /// When it has more or fewer cells than the heading.
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) -> anyhow::Result<()> {
+        self.cells(&cells)
+    }
+
+    /// The same for a number of cells that is not known beforehand.
+    ///
+    /// # Errors
+    /// When it has more or fewer cells than the heading.
+    pub fn cells(&mut self, cells: &[Cell]) -> anyhow::Result<()> {
         let cells = cells.iter().map(|cell| match cell {
             Cell::Text(text) => harmless(text),
+            Cell::Amount(amount) => Cow::Borrowed(amount.as_deref().unwrap_or_default()),
             Cell::Number(number) => {
                 Cow::Owned(number.map_or_else(String::new, |number| number.to_string()))
             }
@@ -78,6 +90,15 @@ pub fn text(text: impl Into<String>) -> Cell {
 
 pub fn number(number: impl Into<Option<i64>>) -> Cell {
     Cell::Number(number.into())
+}
+
+/// An amount of minor units, as a plain decimal; as whole minor units where the currency is not known.
+pub fn amount(minor: impl Into<Option<i64>>, currency: &str) -> Cell {
+    let shown = |minor: i64| match Currency::from_code(currency) {
+        Ok(currency) => Money { minor, currency }.amount(),
+        Err(_) => minor.to_string(),
+    };
+    Cell::Amount(minor.into().map(shown))
 }
 
 /// The text, behind an apostrophe where a spreadsheet would calculate it.

@@ -1,5 +1,13 @@
 //! `stock`: levels per SKU and outlet, and counting.
 
+mod deeds;
+mod history;
+mod named;
+mod pushes;
+mod rules;
+
+pub use named::{channel_names, outlet_named, sku_named};
+
 use super::{
     context::{Context, Session},
     output::{Table, dash, or_dash, say, say_json},
@@ -7,6 +15,7 @@ use super::{
 use crate::accounts;
 use crate::catalog;
 use crate::domain::{Currency, MerchantId, Money, OutletId, SkuId, Source, Work};
+use crate::prices;
 use crate::queue::{self, NewJob};
 use crate::sales;
 use crate::stock::{self, LevelView};
@@ -16,7 +25,7 @@ use entity::{listings, skus};
 use serde_json::{Value, json};
 use std::{collections::HashMap, process::ExitCode};
 
-/// Levels per SKU and outlet, and prices: show, set, price
+/// Levels per SKU and outlet, their history, what channels are told of them and by which rules
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Examples:\n  marketsink stock show\n  marketsink stock set --sku KOPI-GAYO-250 --units 40"
@@ -25,6 +34,16 @@ pub enum StockCommand {
     Show(ShowArgs),
     Set(SetArgs),
     Price(PriceArgs),
+    History(history::HistoryArgs),
+    Adjust(deeds::AdjustArgs),
+    Transfer(deeds::TransferArgs),
+    Reserve(deeds::ReserveArgs),
+    Release(deeds::ReleaseArgs),
+    Oversold(history::OversoldArgs),
+    Pushes(pushes::PushesArgs),
+    Compared(pushes::ComparedArgs),
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
 }
 
 /// Shows levels; with --sku also the listings that show them
@@ -64,9 +83,13 @@ pub struct SetArgs {
 }
 
 /// Says what one unit of a SKU costs: `marketsink drift` compares it with what channels show
+///
+/// `marketsink stock price` and `marketsink prices set` are the same. Channels with the setting push_prices are told.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  marketsink stock price --sku MUG 55000 --currency IDR")]
-pub struct PriceArgs {
+#[command(
+    after_help = "Examples:\n  marketsink stock price --sku MUG 55000 --currency IDR\n  marketsink prices set --sku MUG 55000 --currency IDR"
+)]
+pub(super) struct PriceArgs {
     #[arg(long, value_name = "CODE")]
     sku: String,
     /// In major units, such as 55000 or 19.98
@@ -81,11 +104,20 @@ pub async fn run(context: &Context, command: StockCommand) -> anyhow::Result<Exi
         StockCommand::Show(args) => show(context, args.sku.as_deref()).await?,
         StockCommand::Set(args) => set(context, &args).await?,
         StockCommand::Price(args) => price(context, &args).await?,
+        StockCommand::History(args) => history::history(context, &args).await?,
+        StockCommand::Adjust(args) => deeds::adjust(context, &args).await?,
+        StockCommand::Transfer(args) => deeds::transfer(context, &args).await?,
+        StockCommand::Reserve(args) => deeds::reserve(context, &args).await?,
+        StockCommand::Release(args) => deeds::release(context, &args).await?,
+        StockCommand::Oversold(args) => history::oversold(context, &args).await?,
+        StockCommand::Pushes(args) => pushes::pushes(context, &args).await?,
+        StockCommand::Compared(args) => pushes::compared(context, &args).await?,
+        StockCommand::Rules(command) => rules::run(context, command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn price(context: &Context, args: &PriceArgs) -> anyhow::Result<()> {
+pub(super) async fn price(context: &Context, args: &PriceArgs) -> anyhow::Result<()> {
     let price = Money::parse(&args.amount, Currency::from_code(&args.currency)?)?;
     let session = context.session().await?;
     let now = session.now();
@@ -93,12 +125,20 @@ async fn price(context: &Context, args: &PriceArgs) -> anyhow::Result<()> {
     if !catalog::set_price(&tx, session.merchant, &args.sku, price, now).await? {
         return Err(unknown(&args.sku));
     }
+    let sku = named::sku_named(&session, &args.sku).await?;
+    let which = (Some(&[sku][..]), None);
+    let pushes =
+        prices::enqueue_price_pushes(&tx, session.merchant, which, Source::Manual, now).await?;
     tx.commit().await?;
+    session.app.queue.wake();
     session.close().await?;
     if context.json {
-        return say_json(&json!({"sku": args.sku, "price": price}));
+        return say_json(&json!({"sku": args.sku, "price": price, "pushes_enqueued": pushes}));
     }
-    say(format!("{} costs {price}", args.sku));
+    say(format!(
+        "{} costs {price}; {pushes} pushes are enqueued",
+        args.sku
+    ));
     Ok(())
 }
 
@@ -126,7 +166,16 @@ async fn show(context: &Context, code: Option<&str>) -> anyhow::Result<()> {
     if context.json {
         return say_shown_json(code, &rows, &listings);
     }
-    let mut table = Table::new(&["sku", "outlet", "on hand", "allocated", "available", "name"]);
+    let heading = [
+        "sku",
+        "outlet",
+        "on hand",
+        "allocated",
+        "reserved",
+        "available",
+        "name",
+    ];
+    let mut table = Table::new(&heading);
     for row in &rows {
         let number = |of: fn(&LevelView) -> i64| or_dash(row.level.as_ref().map(of));
         table.row([
@@ -134,6 +183,7 @@ async fn show(context: &Context, code: Option<&str>) -> anyhow::Result<()> {
             row.outlet.clone(),
             number(|level| level.on_hand),
             number(|level| level.allocated),
+            number(|level| level.reserved),
             number(|level| level.available),
             row.name.clone(),
         ]);
@@ -195,6 +245,7 @@ fn say_shown_json(
                 "outlet": row.outlet,
                 "on_hand": row.level.as_ref().map(|level| level.on_hand),
                 "allocated": row.level.as_ref().map(|level| level.allocated),
+                "reserved": row.level.as_ref().map(|level| level.reserved),
                 "available": row.level.as_ref().map(|level| level.available),
             })
         })

@@ -43,7 +43,17 @@ our_id!(
     ReturnId,
     /// What waits for a person's decision.
     ConflictId,
+    /// Something that happened in the books.
+    HappeningId,
+    /// Another program that is told what happens.
+    EndpointId,
 );
+
+impl ChannelId {
+    /// In place of a channel where work is the merchant's own, as [`super::Work::is_of_channel`] says; ids are
+    /// counted from 1, so that no channel is meant.
+    pub const NONE: Self = Self(0);
+}
 
 /// An identifier given by a marketplace.
 ///

@@ -46,6 +46,12 @@ named!(
         DownloadOrders = "download_orders",
         /// Tell a channel how many units of a listing are available.
         PushStock = "push_stock",
+        /// Tell a channel what a listing costs.
+        PushPrice = "push_price",
+        /// Tell a channel again what moved lately and what it refused.
+        PushAgain = "push_again",
+        /// Read some listings back and compare them with what they were told.
+        CompareStock = "compare_stock",
         /// Renew a channel's access token.
         RefreshToken = "refresh_token",
         /// Fetch the webhooks that a marketplace gave up on.
@@ -58,6 +64,8 @@ named!(
         CheckSilence = "check_silence",
         /// Prove that a day's orders are all in the books.
         CheckCompleteness = "check_completeness",
+        /// Tell another program what happened in the books.
+        TellEndpoint = "tell_endpoint",
         /// Read what the marketplace paid out for orders, and which fees it kept.
         ReadSettlements = "read_settlements",
     }
@@ -74,6 +82,8 @@ named!(
         Schedule = "schedule",
         Manual = "manual",
         Sale = "sale",
+        /// A file that a person imported.
+        Import = "import",
         /// A call found its access token expired.
         Expiry = "expiry",
     }

@@ -22,8 +22,8 @@ pub use event::{Event, EventKind};
 pub use fees::{Fee, ServiceFee, Settlement};
 pub use handling::{CANCELLED, Handling, ReturnPolicy};
 pub use ids::{
-    ChannelId, ConflictId, DeliveryId, EventId, JobId, ListingId, MerchantId, OrderId, OutletId,
-    RemoteId, ReturnId, ScanId, SkuId,
+    ChannelId, ConflictId, DeliveryId, EndpointId, EventId, HappeningId, JobId, ListingId,
+    MerchantId, OrderId, OutletId, RemoteId, ReturnId, ScanId, SkuId,
 };
 pub use job::{JobKind, Source};
 pub use money::{Currency, Money, MoneyError};

@@ -98,11 +98,17 @@ impl Money {
     }
 }
 
+impl Money {
+    /// Without its currency: `189000.00`.
+    pub fn amount(self) -> String {
+        Decimal::new(self.minor, self.currency.exponent()).to_string()
+    }
+}
+
 /// `189000.00 IDR`
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let amount = Decimal::new(self.minor, self.currency.exponent());
-        write!(f, "{amount} {}", self.currency)
+        write!(f, "{} {}", self.amount(), self.currency)
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Arguments are ids and windows only; handlers read the present.
 
-use super::{ChannelId, Day, JobKind, ListingId, RemoteId, ScanKind, ScanMethod, Window};
+use super::{
+    ChannelId, Day, EndpointId, JobKind, ListingId, RemoteId, ScanKind, ScanMethod, Window,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// One piece of background work on a channel.
+/// One piece of background work: on a channel, but for what [`Work::is_of_channel`] names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Work {
@@ -26,6 +28,15 @@ pub enum Work {
     PushStock {
         listing: ListingId,
     },
+    PushPrice {
+        price_of: ListingId,
+    },
+    PushAgain {
+        push_again: (),
+    },
+    CompareStock {
+        compare_stock: (),
+    },
     /// The marketplace's slug: what was missed is kept for our app, not for a shop.
     FetchMissed {
         missed: String,
@@ -44,6 +55,9 @@ pub enum Work {
     },
     CheckCompleteness {
         completeness: Days,
+    },
+    TellEndpoint {
+        endpoint: EndpointId,
     },
     ReadSettlements {
         read_settlements: (),
@@ -80,6 +94,7 @@ mod priority {
     pub const ORDER: i64 = 10;
     pub const MISSED: i64 = 15;
     pub const PUSH: i64 = 20;
+    pub const TELL: i64 = 25;
     pub const PRODUCT: i64 = 30;
     pub const DOWNLOAD: i64 = 40;
     pub const UPKEEP: i64 = 45;
@@ -96,6 +111,8 @@ impl Work {
     pub const CHECK_SUBSCRIPTIONS: Self = Self::CheckSubscriptions {
         check_subscriptions: (),
     };
+    pub const PUSH_AGAIN: Self = Self::PushAgain { push_again: () };
+    pub const COMPARE_STOCK: Self = Self::CompareStock { compare_stock: () };
     pub const CHECK_SILENCE: Self = Self::CheckSilence { check_silence: () };
     pub const READ_SETTLEMENTS: Self = Self::ReadSettlements {
         read_settlements: (),
@@ -108,14 +125,23 @@ impl Work {
             Self::RunScan { .. } => JobKind::RunScan,
             Self::DownloadOrders { .. } => JobKind::DownloadOrders,
             Self::PushStock { .. } => JobKind::PushStock,
+            Self::PushPrice { .. } => JobKind::PushPrice,
+            Self::PushAgain { .. } => JobKind::PushAgain,
+            Self::CompareStock { .. } => JobKind::CompareStock,
             Self::FetchMissed { .. } => JobKind::FetchMissed,
             Self::RefreshToken { .. } => JobKind::RefreshToken,
             Self::CheckAuthorization { .. } => JobKind::CheckAuthorization,
             Self::CheckSubscriptions { .. } => JobKind::CheckSubscriptions,
             Self::CheckSilence { .. } => JobKind::CheckSilence,
             Self::CheckCompleteness { .. } => JobKind::CheckCompleteness,
+            Self::TellEndpoint { .. } => JobKind::TellEndpoint,
             Self::ReadSettlements { .. } => JobKind::ReadSettlements,
         }
+    }
+
+    /// Whether it is done on a channel. Other work is the merchant's own: its job names [`ChannelId::NONE`].
+    pub fn is_of_channel(&self) -> bool {
+        !matches!(self, Self::TellEndpoint { .. })
     }
 
     /// What is unique while waiting and serial while running, per kind.
@@ -138,10 +164,15 @@ impl Work {
                 Days::Lately => format!("{channel}:lately"),
                 Days::Day(day) => format!("{channel}:{day}"),
             },
-            Self::PushStock { listing } => listing.to_string(),
+            Self::PushStock { listing } | Self::PushPrice { price_of: listing } => {
+                listing.to_string()
+            }
+            Self::TellEndpoint { endpoint } => endpoint.to_string(),
             // One consumer per app, whichever of its channels asked.
             Self::FetchMissed { missed } => missed.clone(),
             Self::RefreshToken { .. }
+            | Self::PushAgain { .. }
+            | Self::CompareStock { .. }
             | Self::CheckAuthorization { .. }
             | Self::CheckSubscriptions { .. }
             | Self::CheckSilence { .. }
@@ -154,11 +185,14 @@ impl Work {
             Self::RefreshToken { .. } | Self::CheckAuthorization { .. } => priority::TOKEN,
             Self::FetchOrder { .. } => priority::ORDER,
             Self::FetchMissed { .. } => priority::MISSED,
-            Self::PushStock { .. } => priority::PUSH,
+            Self::PushStock { .. } | Self::PushPrice { .. } => priority::PUSH,
+            Self::TellEndpoint { .. } => priority::TELL,
             Self::RescanProduct { .. } => priority::PRODUCT,
             Self::DownloadOrders { .. } | Self::CheckCompleteness { .. } => priority::DOWNLOAD,
             Self::CheckSubscriptions { .. }
             | Self::CheckSilence { .. }
+            | Self::PushAgain { .. }
+            | Self::CompareStock { .. }
             | Self::ReadSettlements { .. } => priority::UPKEEP,
             Self::RunScan {
                 method: ScanMethod::Sync,
@@ -181,6 +215,8 @@ impl Work {
     pub fn debounce(&self) -> Option<(Duration, Duration)> {
         match self {
             Self::RescanProduct { .. } => Some((Duration::from_secs(2), Duration::from_secs(20))),
+            // Whoever sets one price sets the next: one call tells them together.
+            Self::PushPrice { .. } => Some((Duration::from_secs(5), Duration::from_secs(60))),
             _ => None,
         }
     }
@@ -239,6 +275,11 @@ mod tests {
             Work::CHECK_AUTHORIZATION,
             Work::CHECK_SUBSCRIPTIONS,
             Work::CHECK_SILENCE,
+            Work::PushPrice {
+                price_of: ListingId(7),
+            },
+            Work::PUSH_AGAIN,
+            Work::COMPARE_STOCK,
             Work::READ_SETTLEMENTS,
             Work::DownloadOrders {
                 orders: Download::Placed(window),
@@ -249,11 +290,24 @@ mod tests {
             Work::CheckCompleteness {
                 completeness: Days::Day(Day::parse("2026-11-22").unwrap()),
             },
+            Work::TellEndpoint {
+                endpoint: EndpointId(3),
+            },
         ];
 
         for work in every {
             assert_eq!(Work::from_args(&work.args()).unwrap(), work);
         }
+    }
+
+    #[test]
+    fn the_merchants_own_work_is_of_no_channel() {
+        let own = Work::TellEndpoint {
+            endpoint: EndpointId(3),
+        };
+
+        assert!(!own.is_of_channel() && Work::CHECK_SILENCE.is_of_channel());
+        assert_eq!(own.key(ChannelId::NONE), "3");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod lenient;
 pub mod oauth1;
 pub mod offsets;
 pub mod parcels;
+pub mod signature;
 pub mod walk;
 
 pub use guard::check_address;
@@ -62,6 +63,16 @@ impl Request {
             headers: vec![("content-type", "application/json".to_owned())],
             body: Some(body.into()),
         }
+    }
+
+    /// A POST of JSON.
+    pub fn post_json(url: Url, body: impl Into<Bytes>) -> Self {
+        Self::json(Method::POST, url, body)
+    }
+
+    /// A PUT of JSON.
+    pub fn put_json(url: Url, body: impl Into<Bytes>) -> Self {
+        Self::json(Method::PUT, url, body)
     }
 
     /// A POST of pairs, percent-encoded as a browser does.
@@ -174,6 +185,31 @@ impl Http {
         pace: &dyn Pace,
         request: Request,
     ) -> Result<Response, MarketplaceError> {
+        self.exchange(marketplace, pace, request, LARGEST_ANSWER)
+            .await
+    }
+
+    /// The same for answers of which only the beginning matters: what comes after `largest` bytes is not read.
+    ///
+    /// # Errors
+    /// As [`Http::send`].
+    pub async fn send_for_brief(
+        &self,
+        marketplace: &'static str,
+        pace: &dyn Pace,
+        request: Request,
+        largest: usize,
+    ) -> Result<Response, MarketplaceError> {
+        self.exchange(marketplace, pace, request, largest).await
+    }
+
+    async fn exchange(
+        &self,
+        marketplace: &'static str,
+        pace: &dyn Pace,
+        request: Request,
+        largest: usize,
+    ) -> Result<Response, MarketplaceError> {
         check_address(&request.url, self.allow_private)?;
         pace.permit().await;
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -204,8 +240,13 @@ impl Http {
             .await
             .map_err(|error| unavailable(describe(&error.without_url())))?
         {
-            if body.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(unavailable("the answer is larger than 16 MiB".to_owned()));
+            let room = largest - body.len();
+            if chunk.len() > room {
+                if largest == LARGEST_ANSWER {
+                    return Err(unavailable("the answer is larger than 16 MiB".to_owned()));
+                }
+                body.extend_from_slice(&chunk[..room]);
+                break;
             }
             body.extend_from_slice(&chunk);
         }

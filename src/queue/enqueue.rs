@@ -26,6 +26,20 @@ pub struct NewJob {
     pub run_at: Option<Timestamp>,
 }
 
+impl NewJob {
+    /// Work that is the merchant's own, and of no channel.
+    pub fn of_merchant(merchant: MerchantId, work: Work, source: Source) -> Self {
+        debug_assert!(!work.is_of_channel(), "{work:?} is done on a channel");
+        Self {
+            merchant,
+            channel: ChannelId::NONE,
+            work,
+            source,
+            run_at: None,
+        }
+    }
+}
+
 /// What happens to the time of a job that already waits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Merge {

@@ -2,14 +2,16 @@
 //!
 //! Stable: names instead of our ids, no times, everything sorted. Two runs that did the same print the same.
 
+use crate::accounts;
 use crate::catalog;
 use crate::channels::{self, Channel, ChannelError};
-use crate::domain::{ListingId, MerchantId, OrderId, SkuId};
+use crate::domain::{ListingId, MerchantId, OrderId, OutletId, SkuId};
 use crate::inbox;
 use crate::queue::{JobFilter, Queue};
-use crate::sales::{self, OrderFull};
+use crate::sales::{self, OrderFull, ReturnFull};
 use crate::stock;
 use crate::sync;
+use entity::return_lines;
 use std::{collections::HashMap, fmt::Write};
 
 /// Rows of each kind that are printed at most.
@@ -112,8 +114,53 @@ fn print_order(
     for l in lines {
         line(text, &l);
     }
+    for one in &full.returns {
+        line(text, &return_line(one, &order.currency));
+    }
+    if order.refunded_minor != 0 {
+        let (credited, currency) = (order.refunded_minor, &order.currency);
+        line(text, &format!("    credited {credited} {currency}"));
+    }
+    for conflict in full.conflicts.iter().filter(|row| row.state == "open") {
+        line(text, &format!("    open: {}", conflict.kind));
+    }
     let steps: Vec<&str> = full.steps.iter().map(|step| step.step.as_str()).collect();
     line(text, &format!("    steps: {}", steps.join(", ")));
+}
+
+/// In the order they were found; names of returns vary with the marketplace.
+fn return_line(full: &ReturnFull, currency: &str) -> String {
+    let row = &full.row;
+    let sum = |of: fn(&return_lines::Model) -> i64| full.lines.iter().map(of).sum::<i64>();
+    let counts = [
+        (sum(|line| line.restocked), "restocked"),
+        (sum(|line| line.quarantined), "quarantined"),
+        (sum(|line| line.written_off), "written off"),
+        (sum(|line| line.undecided), "undecided"),
+    ];
+    let mut told = format!(
+        "    return {} x{} credited {} {currency}",
+        row.state,
+        sum(|line| line.quantity),
+        row.credited_minor
+    );
+    for (units, what) in counts.into_iter().filter(|(units, _)| *units != 0) {
+        // Writing to a string cannot fail.
+        let _ = write!(told, ", {what} {units}");
+    }
+    if row.deleted_at.is_some() {
+        told.push_str(", deleted");
+    }
+    told
+}
+
+/// Of an outlet beside the first.
+fn place(name: &str) -> String {
+    if name == sales::QUARANTINE {
+        " in quarantine".to_owned()
+    } else {
+        format!(" at {name}")
+    }
 }
 
 async fn print_stock(
@@ -124,13 +171,25 @@ async fn print_stock(
 ) -> Result<(), ChannelError> {
     line(text, "stock");
     let code = |sku: SkuId| codes.get(&sku.0).map_or("?", String::as_str).to_owned();
+    let outlets: HashMap<OutletId, String> = accounts::outlets(queue.db(), merchant)
+        .await?
+        .into_iter()
+        .skip(1)
+        .map(|outlet| (OutletId(outlet.id), place(&outlet.name)))
+        .collect();
+    let of_outlet = |outlet: OutletId| outlets.get(&outlet).map_or("", String::as_str);
     let mut levels: Vec<String> = stock::levels(queue.db().read(), merchant)
         .await?
         .iter()
         .map(|level| {
+            let reserved = match level.reserved {
+                0 => String::new(),
+                units => format!(" reserved {units}"),
+            };
             format!(
-                "  {} on hand {} allocated {} available {}",
+                "  {}{} on hand {} allocated {}{reserved} available {}",
                 code(level.sku),
+                of_outlet(level.outlet),
                 level.on_hand,
                 level.allocated,
                 level.available
@@ -140,6 +199,18 @@ async fn print_stock(
     levels.sort();
     for level in levels {
         line(text, &level);
+    }
+    let oversells = stock::oversells(queue.db().read(), merchant, false, MOST).await?;
+    let mut missing: Vec<String> = oversells
+        .iter()
+        .map(|one| {
+            let (sku, outlet) = (code(one.sku), of_outlet(one.outlet));
+            format!("  OVERSOLD: {sku}{outlet} by {}", one.units)
+        })
+        .collect();
+    missing.sort();
+    for oversell in missing {
+        line(text, &oversell);
     }
     for (sku, _) in stock::sums_differ(queue.db(), merchant).await? {
         line(

@@ -8,7 +8,7 @@
 //! A conflict is of one kind and about one subject. Of both together one is open at most: raising it again writes down
 //! what is known now. What a choice does to the books is in `resolve`.
 
-use super::plan::Cause;
+use super::{plan::Cause, told};
 use crate::db::Tx;
 use crate::domain::{ChannelId, ConflictId, MerchantId, OrderId, SkuId, Timestamp, job::named};
 use entity::{conflicts, orders};
@@ -224,7 +224,9 @@ async fn insert(
     if let Some(order) = conflict.order {
         count_open(tx, order, 1).await?;
     }
-    Ok(Some(ConflictId(inserted.last_insert_id)))
+    let id = ConflictId(inserted.last_insert_id);
+    told::conflict(tx, merchant, id, now).await?;
+    Ok(Some(id))
 }
 
 /// Closes what is open of this kind and subject, because its cause is gone. Returns how many that were.
@@ -388,7 +390,7 @@ pub(super) async fn end_as_gone(
         ended_at: Set(Some(now.micros())),
         ..Default::default()
     };
-    end(tx, &row, ended).await
+    end(tx, &row, ended, now).await
 }
 
 /// False when somebody ended it first.
@@ -407,13 +409,14 @@ pub(super) async fn end_as_resolved(
         why: Set(why.map(str::to_owned)),
         ..Default::default()
     };
-    end(tx, row, ended).await
+    end(tx, row, ended, now).await
 }
 
 async fn end(
     tx: &Tx,
     row: &conflicts::Model,
     ended: conflicts::ActiveModel,
+    now: Timestamp,
 ) -> Result<bool, DbErr> {
     let written = conflicts::Entity::update_many()
         .set(ended)
@@ -424,6 +427,10 @@ async fn end(
     let is_ended = written.rows_affected > 0;
     if let Some(order) = row.order_id.filter(|_| is_ended) {
         count_open(tx, OrderId(order), -1).await?;
+    }
+    if is_ended {
+        let merchant = MerchantId(row.merchant_id);
+        told::conflict(tx, merchant, ConflictId(row.id), now).await?;
     }
     Ok(is_ended)
 }

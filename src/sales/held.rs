@@ -1,7 +1,7 @@
 //! Orders that are booked: reading them under their lock, and writing what no reading of the whole order led to.
 
 use super::{
-    Booked, ConflictKind, Plan, Recorded, Recording,
+    Booked, ConflictKind, Plan, Recorded, Recording, Step,
     conflicts::settle_order,
     history::{Done, write_done},
     lines,
@@ -9,6 +9,7 @@ use super::{
     queries::{document_name, fulfilment_name, standing_of},
     returning::Told,
     returns::{self, ReturnFull},
+    told,
     worth::Worth,
 };
 use crate::channels::{self, Channel, ChannelError, ChannelSettings};
@@ -133,29 +134,47 @@ pub(super) async fn apply(
     mut done: Vec<Done>,
     source: Source,
     now: Timestamp,
-) -> Result<OrderId, DbErr> {
+) -> Result<OrderId, ChannelError> {
     let (merchant, id) = (MerchantId(held.row.merchant_id), OrderId(held.row.id));
     let question = (plan.causes.as_slice(), JUDGED_WITHIN);
-    let told = settle_order(tx, merchant, id, question, now).await?;
+    let open = settle_order(tx, merchant, id, question, now).await?;
     let row = orders::ActiveModel {
         id: Set(held.row.id),
         document: Set(document_name(plan.standing.document).to_owned()),
         fulfilment: Set(fulfilment_name(plan.standing.fulfilment).to_owned()),
         currency: Set(plan.worth.currency.code().to_owned()),
         total_minor: Set(plan.worth.total),
+        told_minor: Set(plan.worth.told.map(|(told, _)| told)),
+        told_currency: Set(plan
+            .worth
+            .told
+            .map(|(_, currency)| currency.code().to_owned())),
         refunded_minor: Set(plan.returning.credited),
         n_returns: Set(count(plan.returning.returns.len())),
-        attention: Set(attention(held.row.remark.as_deref(), &told)),
+        attention: Set(attention(held.row.remark.as_deref(), &open)),
         recorded_at: Set(now.micros()),
         ..Default::default()
     };
     let row = row.update(tx).await?;
-    let movements = lines::write_lines(tx, &row, None, &plan.lines, held.lines, now).await?;
-    let moved = stock::append(tx, merchant, &movements, now).await?;
+    let changes = lines::write_lines(tx, &row, None, &plan.lines, held.lines, now).await?;
+    let channel = channels::load(tx, ChannelId(row.channel_id)).await?;
+    let holding = stock::hold(tx, &channel, id, &changes).await?;
+    let moved = stock::append_untold(tx, merchant, &holding.movements, now).await?;
     let both = (held.returns.as_slice(), plan.returning.returns.as_slice());
     let steps = returns::write(tx, &row, plan.worth.currency, both, source, now).await?;
     done.extend(steps);
     write_done(tx, &row, &done, source, now).await?;
+    let steps: Vec<Step> = done.iter().map(|done| done.step).collect();
+    let did = told::Did {
+        merchant,
+        order: id,
+        steps: &steps,
+        is_new: false,
+        is_news: true,
+        movements: &holding.movements,
+        moved: &moved,
+    };
+    told::tell(tx, &did, now).await?;
     stock::enqueue_pushes(tx, merchant, &moved, None, source, now).await?;
     Ok(id)
 }

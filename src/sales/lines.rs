@@ -1,11 +1,11 @@
-//! Writing the lines of an order, and the stock movements between what they held and what they hold.
+//! Writing the lines of an order, and what their units held and hold.
 
 use super::BookedLine;
 use crate::accounts;
 use crate::catalog::{self, SoldAs};
 use crate::db::Tx;
-use crate::domain::{ChannelId, MerchantId, Order, OrderId, OrderLine, OutletId, SkuId, Timestamp};
-use crate::stock::{Movement, MovementKind};
+use crate::domain::{ChannelId, MerchantId, Order, OrderLine, SkuId, Timestamp};
+use crate::stock::{Aside, LineChange, Units};
 use entity::{order_lines, orders};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, IntoActiveModel};
 use std::collections::HashMap;
@@ -47,8 +47,8 @@ pub async fn forget_decisions(tx: &Tx, line: &order_lines::Model) -> Result<(), 
     Ok(())
 }
 
-/// Writes every line of the plan and returns the movements that make the stock agree. `shown` is the reading, if it is
-/// one that led to the plan.
+/// Writes every line of the plan and returns those whose units changed. `shown` is the reading, if it is one that led
+/// to the plan.
 pub async fn write_lines(
     tx: &Tx,
     order_row: &orders::Model,
@@ -56,7 +56,7 @@ pub async fn write_lines(
     planned: &[BookedLine],
     held: Vec<order_lines::Model>,
     now: Timestamp,
-) -> Result<Vec<Movement>, DbErr> {
+) -> Result<Vec<LineChange>, DbErr> {
     let mut held: HashMap<String, order_lines::Model> = held
         .into_iter()
         .map(|row| (row.remote_id.clone(), row))
@@ -66,9 +66,13 @@ pub async fn write_lines(
         .flat_map(|order| &order.lines)
         .map(|line| (line.remote_id.as_str(), line))
         .collect();
+    let of = (
+        MerchantId(order_row.merchant_id),
+        ChannelId(order_row.connection_id),
+    );
     let mut skus = Skus::default();
     let mut quarantine = None;
-    let mut movements = Vec::new();
+    let mut changes = Vec::new();
     for line in planned {
         let before = held.remove(&line.remote_id);
         if shown.is_none() && before.as_ref().map(booked).as_ref() == Some(line) {
@@ -78,40 +82,43 @@ pub async fn write_lines(
         // A SKU that was booked stays: WooCommerce shows another one after a product is deleted.
         let sku = match (before.as_ref().and_then(|row| row.sku_id), shown_line) {
             (Some(sku), _) => Some(SkuId(sku)),
-            (None, Some(shown)) => skus.resolve(tx, order_row, shown).await?,
+            (None, Some(shown)) => skus.resolve(tx, of, shown).await?,
             (None, None) => None,
         };
         let keeps_flag = shown.is_none();
         let written = write_line(tx, order_row, line, (shown_line, keeps_flag), before, sku);
-        let (row, change) = written.await?;
-        let Some(change) = change else { continue };
-        movements.extend(to_movement(order_row, &row, &change));
-        if change.quarantined != 0 {
-            let outlet = match quarantine {
-                Some(outlet) => outlet,
-                None => {
-                    let merchant = MerchantId(order_row.merchant_id);
-                    accounts::open_outlet(tx, merchant, QUARANTINE, now).await?
-                }
+        let Some((mut change, quarantined)) = written.await? else {
+            continue;
+        };
+        if quarantined != 0 {
+            let outlet = if let Some(outlet) = quarantine {
+                outlet
+            } else {
+                let merchant = MerchantId(order_row.merchant_id);
+                accounts::open_outlet(tx, merchant, QUARANTINE, now).await?
             };
             quarantine = Some(outlet);
-            movements.push(to_quarantine(order_row, &row, &change, outlet));
+            change.aside = Some(Aside {
+                outlet,
+                units: quarantined,
+            });
         }
+        changes.push(change);
     }
-    Ok(movements)
+    Ok(changes)
 }
 
 /// SKUs already resolved for this order, by everything that decides them: TikTok Shop sends one line per unit,
 /// and lines that are in no catalogue share their ids and differ in their code alone.
 #[derive(Default)]
-struct Skus(HashMap<(String, String, Option<String>), Option<SkuId>>);
+pub struct Skus(HashMap<(String, String, Option<String>), Option<SkuId>>);
 
 impl Skus {
     /// By the listing that was sold, else by the exact seller SKU, unless a person unlinked the listing.
-    async fn resolve(
+    pub async fn resolve(
         &mut self,
         tx: &Tx,
-        order: &orders::Model,
+        (merchant, connection): (MerchantId, ChannelId),
         line: &OrderLine,
     ) -> Result<Option<SkuId>, DbErr> {
         let key = (
@@ -122,13 +129,10 @@ impl Skus {
         if let Some(known) = self.0.get(&key) {
             return Ok(*known);
         }
-        let connection = ChannelId(order.connection_id);
         let sold_as = catalog::sold_as(tx, connection, &line.product_id, &line.variant_id).await?;
         let sku = match (sold_as, &line.seller_sku) {
             (SoldAs::Sku(sku), _) => Some(sku),
-            (SoldAs::Unknown, Some(code)) => {
-                catalog::find_sku(tx, MerchantId(order.merchant_id), code).await?
-            }
+            (SoldAs::Unknown, Some(code)) => catalog::find_sku(tx, merchant, code).await?,
             (SoldAs::Nothing, _) | (SoldAs::Unknown, None) => None,
         };
         self.0.insert(key, sku);
@@ -136,15 +140,7 @@ impl Skus {
     }
 }
 
-/// Units that a line holds more than before: allocated, off the shelf, and in quarantine.
-struct Held {
-    allocated: i64,
-    /// Off the shelf that it was sold from: those that have left, and those in quarantine.
-    off_shelf: i64,
-    quarantined: i64,
-    note: Option<String>,
-}
-
+/// Writes one line. Returns how its units changed, and how many more of them are in quarantine.
 async fn write_line(
     tx: &Tx,
     order: &orders::Model,
@@ -152,7 +148,7 @@ async fn write_line(
     (shown, keeps_flag): (Option<&OrderLine>, bool),
     before: Option<order_lines::Model>,
     sku: Option<SkuId>,
-) -> Result<(order_lines::Model, Option<Held>), DbErr> {
+) -> Result<Option<(LineChange, i64)>, DbErr> {
     // Stock is not guessed: a line without a SKU holds nothing.
     let holds = |units: i64| if sku.is_some() { units } else { 0 };
     let was = before.as_ref().map(booked).unwrap_or_default();
@@ -163,16 +159,19 @@ async fn write_line(
         plan.quarantined,
     ]
     .map(holds);
-    let change = Held {
-        allocated: allocated - was.allocated,
-        off_shelf: shipped + quarantined - was.shipped - was.quarantined,
-        quarantined: quarantined - was.quarantined,
-        note: came_back(restocked - was.restocked, quarantined - was.quarantined),
+    // Off the shelf that it was sold from is what has left, and what is in quarantine.
+    let held = Units {
+        allocated: was.allocated,
+        shipped: was.shipped + was.quarantined,
     };
+    let after = Units {
+        allocated,
+        shipped: shipped + quarantined,
+    };
+    let newly_aside = quarantined - was.quarantined;
     // What had left before the shop was connected was not in the opening count; what of it comes back is new.
-    let left_before = order.left_before && change.off_shelf > 0;
-    let moves =
-        !left_before && (change.allocated != 0 || change.off_shelf != 0 || change.quarantined != 0);
+    let left_before = order.left_before && after.shipped > held.shipped;
+    let moves = !left_before && (after != held || newly_aside != 0);
     let revision = before.as_ref().map_or(0, |row| row.revision) + i64::from(moves);
     let is_new = before.is_none();
     let held_flag = before.as_ref().and_then(|row| row.flag.clone());
@@ -192,6 +191,7 @@ async fn write_line(
             row.seller_sku = Set(shown.seller_sku.clone());
         }
         row.title = Set(shown.title.clone());
+        row.gross_minor = Set(shown.gross.map(|gross| gross.minor));
     }
     row.total_minor = Set(plan.total);
     row.sku_id = Set(sku.map(|sku| sku.0));
@@ -216,7 +216,19 @@ async fn write_line(
     } else {
         row.update(tx).await?
     };
-    Ok((row, moves.then_some(change)))
+    let Some(sku) = sku.filter(|_| moves) else {
+        return Ok(None);
+    };
+    let change = LineChange {
+        line: row.id,
+        sku,
+        before: held,
+        after,
+        aside: None,
+        reference: format!("order:{}:line:{}:{revision}", order.id, row.id),
+        note: came_back(restocked - was.restocked, newly_aside),
+    };
+    Ok(Some((change, newly_aside)))
 }
 
 /// What of a movement is due to returns, for whoever reads the ledger.
@@ -238,53 +250,4 @@ fn flag(sku: Option<SkuId>, shown: Option<&OrderLine>) -> Option<String> {
         "missing_sku"
     };
     Some(flag.to_owned())
-}
-
-/// At the outlet that it was sold from; `None` where only quarantine changes.
-fn to_movement(
-    order: &orders::Model,
-    line: &order_lines::Model,
-    change: &Held,
-) -> Option<Movement> {
-    if change.allocated == 0 && change.off_shelf == 0 {
-        return None;
-    }
-    let kind = match change.off_shelf {
-        1.. => MovementKind::Ship,
-        0 => MovementKind::Allocate,
-        _ => MovementKind::Return,
-    };
-    Some(Movement {
-        sku: SkuId(line.sku_id.unwrap_or_default()),
-        outlet: OutletId(order.outlet_id),
-        kind,
-        on_hand_delta: -change.off_shelf,
-        allocated_delta: change.allocated,
-        order: Some(OrderId(order.id)),
-        order_line: Some(line.id),
-        reference: format!("order:{}:line:{}:{}", order.id, line.id, line.revision),
-        note: change.note.clone(),
-    })
-}
-
-fn to_quarantine(
-    order: &orders::Model,
-    line: &order_lines::Model,
-    change: &Held,
-    outlet: OutletId,
-) -> Movement {
-    Movement {
-        sku: SkuId(line.sku_id.unwrap_or_default()),
-        outlet,
-        kind: MovementKind::Return,
-        on_hand_delta: change.quarantined,
-        allocated_delta: 0,
-        order: Some(OrderId(order.id)),
-        order_line: Some(line.id),
-        reference: format!(
-            "order:{}:line:{}:{}:quarantine",
-            order.id, line.id, line.revision
-        ),
-        note: change.note.clone(),
-    }
 }

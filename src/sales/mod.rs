@@ -1,6 +1,7 @@
 //! Orders in the merchant's books: documents, payments, deliveries, and the stock they hold.
 //!
-//! Owns the tables `orders`, `order_lines`, `order_steps`, `returns`, `return_lines`, `conflicts` and `settlements`. `plan` decides, `record` writes: one
+//! Owns the tables `orders`, `order_lines`, `order_steps`, `returns`, `return_lines`, `conflicts`, `settlements`,
+//! `number_series` and `number_settings`. `plan` decides, `record` writes: one
 //! transaction per order, the same result whatever was heard, how often, in which order.
 
 mod apportion;
@@ -9,7 +10,9 @@ mod conflicts;
 mod edits;
 mod held;
 mod history;
+mod imported;
 mod lines;
+mod numbers;
 mod plan;
 mod queries;
 mod record;
@@ -19,6 +22,8 @@ mod returning;
 mod returns;
 mod settlements;
 mod steps;
+mod told;
+mod unpaid;
 mod waiting;
 mod worth;
 
@@ -32,6 +37,12 @@ pub use conflicts::{
     take,
 };
 pub use held::{mark_attention, record_return};
+pub use imported::{booked_numbers, imported_id};
+pub use lines::QUARANTINE;
+pub use numbers::{
+    BrokenSeries, DEFAULT_FORMAT, NumberError, NumberFormat, OutletNumbers, Reset, broken_series,
+    numbers, outlet_code, set_code, set_format,
+};
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
     KnownOrder, OrderFull, counts_by_channel, find_orders, ids_of_numbers, known_orders,
@@ -46,6 +57,7 @@ pub use settlements::{
     unsettled,
 };
 pub use steps::Step;
+pub use told::{sale, subject};
 pub use waiting::{
     WaitingUnits, orders_waiting_for_codes, orders_waiting_for_products, waiting_units,
 };

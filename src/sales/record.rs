@@ -4,18 +4,23 @@ use super::{
     Booked, BookedLine, ConflictKind, Plan, Step,
     conflicts::settle_order,
     edits,
-    held::{Held, attention, count, held_order, rules, set_attention},
+    held::{Held, attention, count, rules, set_attention},
     history::{Done, write_done, write_steps},
+    imported::held_or_imported,
     lines,
+    numbers::take_number,
     plan::{self, Cause},
     queries::{document_name, fulfilment_name},
     returns,
     settlements::written_off,
+    told, unpaid,
     worth::Worth,
 };
 use crate::channels::{self, Channel, ChannelError};
 use crate::db::Tx;
-use crate::domain::{Document, Fulfilment, MerchantId, Order, OrderId, Source, Timestamp};
+use crate::domain::{
+    Document, Fulfilment, MerchantId, Order, OrderId, OutletId, Source, Timestamp,
+};
 use crate::stock::{self, SoldOn};
 use entity::{order_lines, orders};
 use sea_orm::{
@@ -65,7 +70,7 @@ const JUDGED: &[ConflictKind] = &[
 /// 1. Lock the booked order, and leave if it is newer or the same.
 /// 2. Decide the steps and what each line shall hold (`plan`, pure).
 /// 3. Write the order, its lines, the stock movements, the returns and the steps, each at most once.
-/// 4. Enqueue a push for every other listing of each SKU that moved.
+/// 4. Tell whoever listens, and enqueue a push for every other listing of each SKU that moved.
 ///
 /// # Errors
 /// When the database fails; nothing is written then.
@@ -76,7 +81,7 @@ pub async fn record_order(
     now: Timestamp,
 ) -> Result<Recorded, ChannelError> {
     let connection = recording.connection;
-    let row = held_order(tx, connection, &order.remote_id).await?;
+    let row = held_or_imported(tx, connection, order).await?;
     let hash = content_hash(order);
     let channel_id = channels::of_platform(tx, connection, order.platform, now).await?;
     let channel = channels::load(tx, channel_id).await?;
@@ -96,18 +101,22 @@ pub async fn record_order(
     let rules = rules(&channel.settings);
     let plan = plan::plan(before.as_ref(), order, &rules);
     if held.is_none() && plan.standing.document == Document::None {
+        unpaid::hold(tx, connection, &channel, order, now).await?;
         return Ok(Recorded::NothingToBook);
     }
     let is_new = held.is_none();
     let merchant = connection.merchant;
-    let told = match &held {
+    let open = match &held {
         Some(held) if held.row.open_conflicts > 0 || !plan.causes.is_empty() => {
             let question = (plan.causes.as_slice(), JUDGED);
             settle_order(tx, merchant, OrderId(held.row.id), question, now).await?
         }
         _ => Vec::new(),
     };
-    let attention = attention(order.remark.as_deref(), &told);
+    let attention = attention(order.remark.as_deref(), &open);
+    let is_news = held
+        .as_ref()
+        .is_none_or(|held| held.row.content_hash != hash);
     let (held_row, held_lines, held_returns) = match held {
         None => (None, Vec::new(), Vec::new()),
         Some(held) => (Some(held.row), held.lines, held.returns),
@@ -126,18 +135,33 @@ pub async fn record_order(
     if is_new && !plan.causes.is_empty() {
         raise_first(tx, &row, &plan.causes, now).await?;
     }
-    let movements = lines::write_lines(tx, &row, Some(order), &plan.lines, held_lines, now).await?;
-    let moved = stock::append(tx, merchant, &movements, now).await?;
+    let changes = lines::write_lines(tx, &row, Some(order), &plan.lines, held_lines, now).await?;
+    let holding = stock::hold(tx, &channel, id, &changes).await?;
+    let mut moved = stock::append_untold(tx, merchant, &holding.movements, now).await?;
     write_steps(tx, &row, order, &plan, recording.source, now).await?;
     let currency = plan.worth.currency;
     let both = (held_returns.as_slice(), plan.returning.returns.as_slice());
     let mut done = returns::write(tx, &row, currency, both, recording.source, now).await?;
     done.extend(edit);
     write_done(tx, &row, &done, recording.source, now).await?;
+    let did = told::Did {
+        merchant,
+        order: id,
+        steps: &plan.steps,
+        is_new,
+        is_news,
+        movements: &holding.movements,
+        moved: &moved,
+    };
+    told::tell(tx, &did, now).await?;
+    if is_new {
+        moved.extend(unpaid::release(tx, connection, order).await?);
+    }
     let sold = SoldOn {
         channel: connection.id,
         reduces_own_stock: connection.marketplace.limits().reduces_own_stock,
         placed_at: order.placed_at,
+        alone: &holding.alone,
     };
     stock::enqueue_pushes(tx, merchant, &moved, Some(sold), Source::Sale, now).await?;
     Ok(Recorded::Booked {
@@ -247,7 +271,8 @@ async fn write_order(
     let invoice_number = match &held {
         Some(row) if row.invoice_number.is_some() => row.invoice_number.clone(),
         _ if standing.document == Document::Invoice => {
-            Some(format!("INV/{}/{}", channel.id, order.number))
+            let outlet = held.as_ref().map_or(channel.outlet.0, |row| row.outlet_id);
+            Some(take_number(tx, channel.merchant, OutletId(outlet), now).await?)
         }
         _ => None,
     };

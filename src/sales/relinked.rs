@@ -7,9 +7,10 @@ use super::{
     held::{Held, set_attention},
 };
 use crate::catalog::{self, SoldAs};
+use crate::channels::{self, ChannelError};
 use crate::db::Tx;
-use crate::domain::{ChannelId, MerchantId, OrderId, OutletId, RemoteId, SkuId, Source, Timestamp};
-use crate::stock::{self, Movement, MovementKind};
+use crate::domain::{ChannelId, MerchantId, OrderId, RemoteId, SkuId, Source, Timestamp};
+use crate::stock::{self, LineChange, Units};
 use entity::{order_lines, orders};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DbErr, IntoActiveModel, QueryFilter,
@@ -134,7 +135,7 @@ pub(super) async fn move_line(
     held: &Held,
     facts: &Value,
     now: Timestamp,
-) -> Result<(), DbErr> {
+) -> Result<(), ChannelError> {
     let id = facts["line"].as_i64().unwrap_or_default();
     let to = facts["to"].as_i64();
     let line = held.lines.iter().find(|line| line.id == id);
@@ -142,14 +143,20 @@ pub(super) async fn move_line(
     let Some(line) = line.filter(|line| line.allocated > 0 && line.sku_id != to) else {
         return Ok(());
     };
-    let movement = |sku: i64, units: i64, which: &str| Movement {
+    let was = Units {
+        allocated: line.allocated,
+        shipped: line.shipped + line.quarantined,
+    };
+    let without = Units {
+        allocated: 0,
+        ..was
+    };
+    let change = |sku: i64, (before, after): (Units, Units), which: &str| LineChange {
+        line: line.id,
         sku: SkuId(sku),
-        outlet: OutletId(held.row.outlet_id),
-        kind: MovementKind::Allocate,
-        on_hand_delta: 0,
-        allocated_delta: units,
-        order: Some(OrderId(held.row.id)),
-        order_line: Some(line.id),
+        before,
+        after,
+        aside: None,
         reference: format!(
             "order:{}:line:{}:{}:{which}",
             held.row.id,
@@ -158,11 +165,11 @@ pub(super) async fn move_line(
         ),
         note: Some("sold as another SKU".to_owned()),
     };
-    let from = line
-        .sku_id
-        .map(|sku| movement(sku, -line.allocated, "from"));
-    let to_movement = to.map(|sku| movement(sku, line.allocated, "to"));
-    let movements: Vec<Movement> = from.into_iter().chain(to_movement).collect();
+    let from = line.sku_id.map(|sku| change(sku, (was, without), "from"));
+    let to_change = to.map(|sku| change(sku, (without, was), "to"));
+    let changes: Vec<LineChange> = from.into_iter().chain(to_change).collect();
+    let channel = channels::load(tx, ChannelId(held.row.channel_id)).await?;
+    let holding = stock::hold(tx, &channel, OrderId(held.row.id), &changes).await?;
     let mut row = line.clone().into_active_model();
     row.sku_id = Set(to);
     row.revision = Set(line.revision + 1);
@@ -172,7 +179,7 @@ pub(super) async fn move_line(
     }
     row.update(tx).await?;
     let merchant = MerchantId(held.row.merchant_id);
-    let moved = stock::append(tx, merchant, &movements, now).await?;
+    let moved = stock::append(tx, merchant, &holding.movements, now).await?;
     stock::enqueue_pushes(tx, merchant, &moved, None, Source::Manual, now).await?;
     Ok(())
 }

@@ -178,6 +178,8 @@ fn read_return(told: &Return, held: Option<&BookedReturn>, currency: Currency) -
             let mut lines = held.lines.iter();
             lines.find(|held| held.line == id && held.place == place)
         });
+        // What the policy said of goods that were elsewhere is said anew; what a person said stays.
+        let decided = decided.filter(|held| held.goods == line.goods || is_by_person(held));
         lines.push(BookedReturnLine {
             line: id.to_owned(),
             place,
@@ -207,6 +209,11 @@ fn read_return(told: &Return, held: Option<&BookedReturn>, currency: Currency) -
     }
 }
 
+fn is_by_person(line: &BookedReturnLine) -> bool {
+    let by = line.decided_by.as_deref();
+    by.is_some_and(|by| by != BY_POLICY)
+}
+
 fn place_goods(
     one: &mut BookedReturn,
     returnable: &mut HashMap<String, i64>,
@@ -217,7 +224,7 @@ fn place_goods(
     let is_refunded = one.state == ReturnState::Refunded;
     for line in &mut one.lines {
         let left = returnable.get(&line.line).copied().unwrap_or(0);
-        let by_person = line.decided_by.as_deref().is_some_and(|by| by != BY_POLICY);
+        let by_person = is_by_person(line);
         let counts = !one.is_deleted && is_granted;
         let is_back = match line.goods {
             Goods::Back => true,
@@ -398,3 +405,6 @@ fn goods_steps(before: Option<&BookedReturn>, after: &BookedReturn) -> Vec<(Step
     }
     steps
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,25 +62,26 @@ pub fn settle(before: Option<&Worth>, order: &Order) -> (Worth, Option<Cause>) {
         minor,
         currency: order.currency,
     };
-    let cause = if told.1 != worth.currency {
+    let differs = |sum: i64| {
+        Cause::new(
+            ConflictKind::TotalDiffers,
+            format!(
+                "its total is told as {}, its lines and charges come to {}",
+                order.total,
+                money(sum)
+            ),
+            json!({"told": told.0, "sum": sum}),
+        )
+    };
+    let cause = if told.1 == worth.currency {
+        sum.map(differs)
+    } else {
         let (from, to) = (worth.currency, told.1);
         Some(Cause::new(
             ConflictKind::CurrencyChanged,
             format!("it was booked in {from} and is now told in {to}; the books keep {from}"),
             json!({"from": from.code(), "to": to.code(), "told": told.0}),
         ))
-    } else {
-        sum.map(|sum| {
-            Cause::new(
-                ConflictKind::TotalDiffers,
-                format!(
-                    "its total is told as {}, its lines and charges come to {}",
-                    order.total,
-                    money(sum)
-                ),
-                json!({"told": told.0, "sum": sum}),
-            )
-        })
     };
     (worth, cause)
 }

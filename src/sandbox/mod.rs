@@ -15,6 +15,7 @@ mod ledger;
 mod returns;
 mod server;
 mod shop;
+mod till;
 mod weather;
 
 pub use catalogue::OpeningStock;
@@ -22,6 +23,7 @@ pub use courier::Courier;
 pub use driver::Driver;
 pub use ledger::{Ledger, Sent};
 pub use shop::{Forgery, SimShop};
+pub use till::SimTill;
 pub use weather::{DeliveryFault, Fault, Rng, Weather};
 
 use crate::clock::Clock;
@@ -44,6 +46,7 @@ struct Inner {
     weather: Arc<Mutex<Weather>>,
     courier: Courier,
     hosted: Mutex<Vec<(SimShop, ServerHandle)>>,
+    others: Mutex<Vec<ServerHandle>>,
     stopped: CancellationToken,
 }
 
@@ -62,6 +65,7 @@ impl Sandbox {
             seed,
             weather: Arc::new(Mutex::new(weather)),
             hosted: Mutex::default(),
+            others: Mutex::default(),
             stopped: CancellationToken::new(),
         }))
     }
@@ -122,6 +126,11 @@ impl Sandbox {
         hosted.iter().map(|(shop, _)| shop.clone()).collect()
     }
 
+    /// A server that ends with the sandbox.
+    fn keep(&self, handle: ServerHandle) {
+        locked(&self.0.others).push(handle);
+    }
+
     pub fn courier(&self) -> Courier {
         self.0.courier.clone()
     }
@@ -154,7 +163,9 @@ impl Sandbox {
         self.0.courier.clear();
         let handles: Vec<_> = {
             let hosted = locked(&self.0.hosted);
-            hosted.iter().map(|(_, handle)| handle.clone()).collect()
+            let others = locked(&self.0.others);
+            let hosted = hosted.iter().map(|(_, handle)| handle.clone());
+            hosted.chain(others.iter().cloned()).collect()
         };
         for handle in handles {
             handle.stop(false).await;
@@ -167,6 +178,9 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.courier.clear();
         for (_, handle) in locked(&self.hosted).iter() {
+            drop(handle.stop(false));
+        }
+        for handle in locked(&self.others).iter() {
             drop(handle.stop(false));
         }
     }

@@ -53,6 +53,10 @@ named!(
         SilenceCheck = "silence_check",
         /// Prove that yesterday's orders are all in the books, and once more those of three days ago.
         Completeness = "completeness",
+        /// Tell again what moved in the last day, and what was refused.
+        PushAgain = "push_again",
+        /// Read some listings back, and tell those again that show something else.
+        CompareStock = "compare_stock",
         /// Read what was paid out for orders, and which fees were kept.
         Settlements = "settlements",
     }
@@ -84,6 +88,8 @@ impl Task {
             Self::SubscriptionCheck => Work::CHECK_SUBSCRIPTIONS,
             Self::AuthorizationCheck => Work::CHECK_AUTHORIZATION,
             Self::SilenceCheck => Work::CHECK_SILENCE,
+            Self::PushAgain => Work::PUSH_AGAIN,
+            Self::CompareStock => Work::COMPARE_STOCK,
             Self::Completeness => Work::CheckCompleteness {
                 completeness: Days::Lately,
             },
@@ -100,6 +106,8 @@ impl Task {
     pub fn is_of_use(self, abilities: Abilities) -> bool {
         match self {
             Self::FullScan | Self::ActiveScan | Self::UpdatedScan => abilities.products,
+            Self::PushAgain => abilities.stock,
+            Self::CompareStock => abilities.products && abilities.stock,
             Self::OrderDownload | Self::Completeness | Self::Settlements => abilities.orders,
             Self::AuthorizationCheck | Self::SilenceCheck => abilities.orders || abilities.products,
             Self::Missed | Self::TokenRefresh | Self::SubscriptionCheck => true,
@@ -129,6 +137,8 @@ impl Task {
             Self::SubscriptionCheck if limits.subscribing == Subscribing::ByHand => return None,
             Self::SubscriptionCheck => format!("{} 3,15 * * *", spread(60)),
             Self::AuthorizationCheck => format!("{} * * * *", spread(60)),
+            Self::PushAgain => format!("{} 3 * * *", spread(60)),
+            Self::CompareStock => format!("{} */4 * * *", spread(60)),
             // In the small hours: by then a day's late orders have come.
             Self::Completeness => format!("{} 5 * * *", spread(60)),
             Self::Settlements if !limits.tells_settlements => return None,

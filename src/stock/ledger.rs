@@ -1,7 +1,9 @@
-//! Movements and levels.
+//! Movements and levels. Movements are added and never changed: the database itself refuses that.
 
+use super::oversold;
 use crate::db::{Db, Tx};
 use crate::domain::{MerchantId, OrderId, OutletId, SkuId, Timestamp, job::named};
+use crate::outbox;
 use entity::{levels, movements};
 use sea_orm::{
     ActiveValue::Set,
@@ -15,14 +17,24 @@ use std::fmt;
 named!(
     /// Why stock moved.
     MovementKind {
-        /// Units sold and not yet sent, or fewer of them.
+        /// Units sold and not yet sent.
         Allocate = "allocate",
         /// Units that left.
         Ship = "ship",
+        /// Units called off before they left.
+        Cancel = "cancel",
         /// Units that came back.
         Return = "return",
+        /// The first count of a SKU at an outlet.
+        Opening = "opening",
         /// A person counted.
         Count = "count",
+        /// More or fewer units, for a reason that a person gave.
+        Adjust = "adjust",
+        /// From one outlet to another: two movements.
+        Transfer = "transfer",
+        /// Units set apart for a promotion, or freed again.
+        Reserve = "reserve",
     }
 );
 
@@ -43,8 +55,25 @@ pub struct Movement {
     pub note: Option<String>,
 }
 
-/// Writes movements and moves their levels. Returns the SKUs that moved.
+/// Writes movements, moves their levels and tells whoever listens. Returns the SKUs that moved.
 pub async fn append(
+    tx: &Tx,
+    merchant: MerchantId,
+    movements: &[Movement],
+    now: Timestamp,
+) -> Result<Vec<SkuId>, DbErr> {
+    let moved = append_untold(tx, merchant, movements, now).await?;
+    if !moved.is_empty()
+        && let Some(audience) = outbox::audience(tx, merchant).await?
+    {
+        let changes = super::changes(tx, merchant, movements, &moved).await?;
+        audience.tell(tx, &changes, now).await?;
+    }
+    Ok(moved)
+}
+
+/// The same for who tells more than that, and tells it together: [`super::changes`].
+pub async fn append_untold(
     tx: &Tx,
     merchant: MerchantId,
     movements: &[Movement],
@@ -55,21 +84,53 @@ pub async fn append(
     ordered.sort_by_key(|movement| (movement.sku, movement.outlet));
     let mut moved = Vec::new();
     for movement in ordered {
-        if !write_movement(tx, merchant, movement, now).await? {
-            continue;
-        }
-        move_level(tx, merchant, movement, now).await?;
-        if moved.last() != Some(&movement.sku) {
+        if write(tx, merchant, movement, 0, now).await? && moved.last() != Some(&movement.sku) {
             moved.push(movement.sku);
         }
     }
     Ok(moved)
 }
 
+/// Writes one movement and moves its level, `reserved` units being set apart. False when it was written before.
+pub(super) async fn write(
+    tx: &Tx,
+    merchant: MerchantId,
+    movement: &Movement,
+    reserved: i64,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    if !write_movement(tx, merchant, movement, reserved, now).await? {
+        return Ok(false);
+    }
+    let level = move_level(tx, merchant, movement, reserved, now).await?;
+    let left = level.on_hand - level.allocated - level.reserved;
+    let before = left - movement.on_hand_delta + movement.allocated_delta + reserved;
+    oversold::note(tx, merchant, movement, (before, left), now).await?;
+    Ok(true)
+}
+
+/// The same for what a person does: twice at the same moment is two deeds, so the reference is made a new one.
+pub(super) async fn write_deed(
+    tx: &Tx,
+    merchant: MerchantId,
+    movement: Movement,
+    reserved: i64,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let mut deed = movement.clone();
+    let mut n = 1;
+    while !write(tx, merchant, &deed, reserved, now).await? {
+        n += 1;
+        deed.reference = format!("{}:{n}", movement.reference);
+    }
+    Ok(())
+}
+
 async fn write_movement(
     tx: &Tx,
     merchant: MerchantId,
     movement: &Movement,
+    reserved: i64,
     now: Timestamp,
 ) -> Result<bool, DbErr> {
     let row = movements::ActiveModel {
@@ -79,6 +140,7 @@ async fn write_movement(
         kind: Set(movement.kind.as_str().to_owned()),
         on_hand_delta: Set(movement.on_hand_delta),
         allocated_delta: Set(movement.allocated_delta),
+        reserved_delta: Set(reserved),
         order_id: Set(movement.order.map(|order| order.0)),
         order_line_id: Set(movement.order_line),
         reference: Set(movement.reference.clone()),
@@ -98,29 +160,32 @@ async fn move_level(
     tx: &Tx,
     merchant: MerchantId,
     movement: &Movement,
+    reserved: i64,
     now: Timestamp,
-) -> Result<(), DbErr> {
+) -> Result<levels::Model, DbErr> {
     let row = levels::ActiveModel {
         sku_id: Set(movement.sku.0),
         outlet_id: Set(movement.outlet.0),
         merchant_id: Set(merchant.0),
         on_hand: Set(movement.on_hand_delta),
         allocated: Set(movement.allocated_delta),
+        reserved: Set(reserved),
         updated_at: Set(now.micros()),
     };
-    let on_hand = Expr::col((levels::Entity, levels::Column::OnHand)).add(movement.on_hand_delta);
-    let allocated =
-        Expr::col((levels::Entity, levels::Column::Allocated)).add(movement.allocated_delta);
+    let plus = |column: levels::Column, delta: i64| Expr::col((levels::Entity, column)).add(delta);
+    let on_hand = plus(levels::Column::OnHand, movement.on_hand_delta);
+    let allocated = plus(levels::Column::Allocated, movement.allocated_delta);
+    let reserved = plus(levels::Column::Reserved, reserved);
     let merge = OnConflict::columns([levels::Column::SkuId, levels::Column::OutletId])
         .value(levels::Column::OnHand, on_hand)
         .value(levels::Column::Allocated, allocated)
+        .value(levels::Column::Reserved, reserved)
         .update_column(levels::Column::UpdatedAt)
         .to_owned();
     levels::Entity::insert(row)
         .on_conflict(merge)
-        .exec_without_returning(tx)
-        .await?;
-    Ok(())
+        .exec_with_returning(tx)
+        .await
 }
 
 /// Makes the on-hand level `units`, by a counted movement of the difference. Returns the difference.
@@ -137,6 +202,11 @@ pub async fn set_on_hand(
         .lock_exclusive()
         .one(tx)
         .await?;
+    let kind = if level.is_none() {
+        MovementKind::Opening
+    } else {
+        MovementKind::Count
+    };
     let difference = units - level.map_or(0, |level| level.on_hand);
     if difference == 0 {
         return Ok(0);
@@ -144,7 +214,7 @@ pub async fn set_on_hand(
     let movement = Movement {
         sku,
         outlet,
-        kind: MovementKind::Count,
+        kind,
         on_hand_delta: difference,
         allocated_delta: 0,
         order: None,
@@ -152,7 +222,7 @@ pub async fn set_on_hand(
         reference: format!("count:{sku}:{outlet}:{}", now.micros()),
         note: Some(note.to_owned()),
     };
-    append(tx, merchant, &[movement], now).await?;
+    write_deed(tx, merchant, movement, 0, now).await?;
     Ok(difference)
 }
 
@@ -163,6 +233,8 @@ pub struct LevelView {
     pub outlet: OutletId,
     pub on_hand: i64,
     pub allocated: i64,
+    /// Set apart for promotions.
+    pub reserved: i64,
     /// May be negative: more was sold than there is, and that is shown, not hidden.
     pub available: i64,
 }
@@ -188,7 +260,8 @@ impl From<levels::Model> for LevelView {
             outlet: OutletId(row.outlet_id),
             on_hand: row.on_hand,
             allocated: row.allocated,
-            available: row.on_hand - row.allocated,
+            reserved: row.reserved,
+            available: row.on_hand - row.allocated - row.reserved,
         }
     }
 }
@@ -213,6 +286,7 @@ struct Sum {
     outlet_id: i64,
     on_hand: i64,
     allocated: i64,
+    reserved: i64,
 }
 
 /// SKUs and outlets whose level is not the sum of its movements. Empty, unless something is broken.
@@ -225,6 +299,7 @@ pub async fn sums_differ(db: &Db, merchant: MerchantId) -> Result<Vec<(SkuId, Ou
         .column(movements::Column::OutletId)
         .column_as(sum(movements::Column::OnHandDelta), "on_hand")
         .column_as(sum(movements::Column::AllocatedDelta), "allocated")
+        .column_as(sum(movements::Column::ReservedDelta), "reserved")
         .group_by(movements::Column::SkuId)
         .group_by(movements::Column::OutletId)
         .into_model::<Sum>()
@@ -233,7 +308,8 @@ pub async fn sums_differ(db: &Db, merchant: MerchantId) -> Result<Vec<(SkuId, Ou
     let shown = levels(db.read(), merchant).await?;
     let matches = |sum: &Sum, level: &LevelView| {
         (sum.sku_id, sum.outlet_id) == (level.sku.0, level.outlet.0)
-            && (sum.on_hand, sum.allocated) == (level.on_hand, level.allocated)
+            && (sum.on_hand, sum.allocated, sum.reserved)
+                == (level.on_hand, level.allocated, level.reserved)
     };
     let mut wrong: Vec<(SkuId, OutletId)> = shown
         .iter()

@@ -1,13 +1,13 @@
-//! What to tell a channel about a listing now, and what it answered.
+//! What channels were told about listings, and what they answered.
 
 use crate::db::Tx;
-use crate::domain::{ChannelId, ListingId, MerchantId, OutletId, SkuId, Source, Timestamp};
-use entity::{levels, stock_pushes};
+use crate::domain::{ChannelId, ListingId, MerchantId, SkuId, Source, Timestamp};
+use entity::stock_pushes;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr,
     QueryFilter, QueryOrder, QuerySelect,
 };
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// How one push ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,26 +22,22 @@ pub struct PushResult {
     pub read_at: Timestamp,
     /// What the channel said, when it did not take it.
     pub refusal: Option<String>,
+    /// How the quantity came about, in words.
+    pub because: String,
+    /// Which try of its job it was; 1 is the first.
+    pub attempt: i64,
 }
 
-/// The quantity that may be pushed for each SKU now: available at the outlet less the channel's buffer,
-/// and 0 where that is negative. A SKU that was never counted has none.
-pub async fn pushable<C: ConnectionTrait>(
-    db: &C,
-    outlet: OutletId,
-    skus: &[SkuId],
-    buffer: i64,
-) -> Result<HashMap<SkuId, i64>, DbErr> {
-    let rows = levels::Entity::find()
-        .filter(levels::Column::OutletId.eq(outlet.0))
-        .filter(levels::Column::SkuId.is_in(skus.iter().map(|sku| sku.0)))
-        .all(db)
-        .await?;
-    let quantity = |row: &levels::Model| (row.on_hand - row.allocated - buffer).max(0);
-    Ok(rows
-        .iter()
-        .map(|row| (SkuId(row.sku_id), quantity(row)))
-        .collect())
+/// Which pushes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PushFilter {
+    pub channel: Option<ChannelId>,
+    pub listing: Option<ListingId>,
+    pub sku: Option<SkuId>,
+    /// Only those that the channel did not take.
+    pub failed: bool,
+    /// Only those before this one: where the page before ended.
+    pub before: Option<i64>,
 }
 
 pub async fn record_push(tx: &Tx, result: &PushResult, now: Timestamp) -> Result<(), DbErr> {
@@ -61,21 +57,64 @@ pub async fn record_push(tx: &Tx, result: &PushResult, now: Timestamp) -> Result
         answer: Set(result.refusal.clone()),
         read_at: Set(result.read_at.micros()),
         finished_at: Set(now.micros()),
+        because: Set(Some(result.because.clone())),
+        attempt: Set(Some(result.attempt)),
         ..Default::default()
     };
     row.insert(tx).await?;
     Ok(())
 }
 
-/// The merchant's latest pushes, newest first.
-pub async fn recent_pushes<C: ConnectionTrait>(
+/// The merchant's pushes, newest first.
+pub async fn pushes<C: ConnectionTrait>(
     db: &C,
     merchant: MerchantId,
+    filter: &PushFilter,
     limit: u64,
 ) -> Result<Vec<stock_pushes::Model>, DbErr> {
+    let conditions = Condition::all()
+        .add_option(
+            filter
+                .channel
+                .map(|id| stock_pushes::Column::ChannelId.eq(id.0)),
+        )
+        .add_option(
+            filter
+                .listing
+                .map(|id| stock_pushes::Column::ListingId.eq(id.0)),
+        )
+        .add_option(filter.sku.map(|id| stock_pushes::Column::SkuId.eq(id.0)))
+        .add_option(
+            filter
+                .failed
+                .then(|| stock_pushes::Column::State.eq("failed")),
+        )
+        .add_option(filter.before.map(|id| stock_pushes::Column::Id.lt(id)));
     stock_pushes::Entity::of_merchant(merchant.0)
+        .filter(conditions)
         .order_by_desc(stock_pushes::Column::Id)
         .limit(limit)
         .all(db)
         .await
+}
+
+/// Listings of a channel whose last push failed, though it was tried since `since`.
+pub async fn failed_since<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    since: Timestamp,
+    limit: u64,
+) -> Result<Vec<ListingId>, DbErr> {
+    let rows: Vec<(i64, String)> = stock_pushes::Entity::of_channel(channel.0)
+        .select_only()
+        .columns([stock_pushes::Column::ListingId, stock_pushes::Column::State])
+        .filter(stock_pushes::Column::FinishedAt.gte(since.micros()))
+        .order_by_asc(stock_pushes::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let last: BTreeMap<i64, String> = rows.into_iter().collect();
+    let failed = last.into_iter().filter(|(_, state)| state == "failed");
+    Ok(failed.map(|(listing, _)| ListingId(listing)).collect())
 }

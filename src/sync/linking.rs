@@ -1,6 +1,7 @@
 //! What follows from a link: channels are told the SKU's level, and orders that waited are read again.
 //!
-//! Lines that were booked under a SKU keep it: a new link decides what is sold from then on.
+//! Lines that were booked under a SKU keep it: a new link decides what is sold from then on. Those that are still to be
+//! sent become a conflict, which a person decides.
 
 use crate::catalog::{self, LinkError, NewSku, Skip, Skipped};
 use crate::channels::Channel;
@@ -44,6 +45,7 @@ pub async fn link(
     let channel = ChannelId(was.channel_id);
     let pushes = stock::enqueue_pushes(tx, merchant, &[sku], None, Source::Manual, now).await?;
     let products = [was.product_id.as_str()];
+    sales::question_links(tx, merchant, channel, &products, now).await?;
     let orders = sales::orders_waiting_for_products(tx, merchant, channel, &products).await?;
     let orders = orders.into_iter().map(|order| (channel, order));
     Ok(Relinked {
@@ -65,6 +67,8 @@ pub async fn unlink(
     now: Timestamp,
 ) -> Result<Relinked, LinkError> {
     let was = catalog::unlink(tx, merchant, listing, now).await?;
+    let (connection, products) = (ChannelId(was.channel_id), [was.product_id.as_str()]);
+    sales::question_links(tx, merchant, connection, &products, now).await?;
     Ok(Relinked {
         channel: ChannelId(was.channel_id),
         before: was.sku_id.map(SkuId),
@@ -82,6 +86,7 @@ pub(super) async fn revive_waiting(
 ) -> Result<u64, DbErr> {
     let products: Vec<&str> = products.map(RemoteId::as_str).collect();
     let (merchant, channel) = (connection.merchant, connection.id);
+    sales::question_links(tx, merchant, channel, &products, now).await?;
     let orders = sales::orders_waiting_for_products(tx, merchant, channel, &products).await?;
     let orders = orders.into_iter().map(|order| (channel, order));
     read_again(tx, merchant, orders, Source::Scan, now).await

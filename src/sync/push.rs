@@ -7,7 +7,6 @@ use crate::domain::{ChannelId, ListingId, SkuId, Source, Timestamp, Work};
 use crate::marketplaces::{Access, MarketplaceError, PushOutcome, StockLevel};
 use crate::queue::{Claimed, Outcome};
 use crate::stock::{self, PushResult};
-use std::collections::HashMap;
 
 /// A listing and what to tell about it.
 struct Due {
@@ -16,6 +15,7 @@ struct Due {
     listing: ListingId,
     sku: SkuId,
     level: StockLevel,
+    because: String,
 }
 
 impl Sync {
@@ -84,7 +84,7 @@ impl Sync {
 
     /// Who may read may not always write. A push that is not let in locks the channel, with its orders, only when
     /// the shop lets us in no more for anything.
-    async fn push_trouble(
+    pub(super) async fn push_trouble(
         &self,
         connection: &Channel,
         access: &Access,
@@ -119,17 +119,20 @@ impl Sync {
         }
         let listings: Vec<ListingId> = linked.iter().map(|(_, listing, ..)| *listing).collect();
         catalog::note_push_begun(&tx, &listings, read_at).await?;
-        let outlet = channels::outlet_of(&tx, connection.id).await?;
+        // As it is set now: a rule or an outlet may have changed since the job was taken.
+        let channel = channels::load(&tx, connection.id).await?;
         let skus: Vec<SkuId> = linked.iter().map(|(.., sku)| *sku).collect();
-        let quantities = stock::pushable(&tx, outlet, &skus, connection.settings.buffer).await?;
+        let told = stock::pushable(&tx, &channel, &skus, read_at).await?;
         tx.commit().await?;
         let due = |(job, listing, row, sku): (usize, ListingId, entity::listings::Model, SkuId)| {
+            let told = told.get(&sku)?;
             Some(Due {
                 job,
                 listing,
                 sku,
+                because: told.because(&channel),
                 level: StockLevel {
-                    quantity: *quantities.get(&sku)?,
+                    quantity: told.quantity,
                     product_id: row.product_id.into(),
                     variant_id: row.variant_id.into(),
                     push_ref: row.push_ref,
@@ -147,11 +150,6 @@ impl Sync {
         answers: &[PushOutcome],
         read_at: Timestamp,
     ) -> Result<(), SyncError> {
-        let sources: HashMap<usize, Source> = jobs
-            .iter()
-            .enumerate()
-            .map(|(i, job)| (i, job.source))
-            .collect();
         let now = self.shared.clock.now();
         let tx = self.db().write_tx().await?;
         for (due, answer) in batch.iter().zip(answers) {
@@ -164,9 +162,11 @@ impl Sync {
                 listing: due.listing,
                 sku: due.sku,
                 quantity: due.level.quantity,
-                source: sources.get(&due.job).copied().unwrap_or(Source::Sale),
+                source: jobs.get(due.job).map_or(Source::Sale, |job| job.source),
                 read_at,
                 refusal: answer.as_ref().err().map(MarketplaceError::to_string),
+                because: due.because.clone(),
+                attempt: jobs.get(due.job).map_or(1, |job| job.attempt),
             };
             stock::record_push(&tx, &result, now).await?;
         }

@@ -45,6 +45,8 @@ fields! {
     DOWNLOAD_ID = "download.id";
     /// An order in the books, our id.
     ORDER_ID = "order.id";
+    /// Another program that is told what happens, our id.
+    ENDPOINT_ID = "endpoint.id";
     /// The marketplace's id of an order.
     ORDER_REMOTE_ID = "order.remote_id";
     /// The marketplace's id of a product.

@@ -23,11 +23,18 @@ pub struct Guide {
 }
 
 /// Every guide, in the order in which they are listed.
-pub const GUIDES: [Guide; 1] = [Guide {
-    name: "custom-store",
-    about: "connect a store of your own: signing, messages, and the pull API",
-    text: include_str!("guide/custom_store.md"),
-}];
+pub const GUIDES: [Guide; 2] = [
+    Guide {
+        name: "custom-store",
+        about: "connect a store of your own: signing, messages, and the pull API",
+        text: include_str!("guide/custom_store.md"),
+    },
+    Guide {
+        name: "events",
+        about: "hear what happens in the books: messages, order, signing, retries",
+        text: include_str!("guide/events.md"),
+    },
+];
 
 static PAGES: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     let page = |guide: &'static Guide| (guide.name, page_of(guide).into_string());

@@ -2,10 +2,11 @@
 
 use crate::domain::{ScanKind, ScanMethod, Source, Work};
 use crate::queue::{Claimed, Outcome};
+use crate::sinks::Sinks;
 use crate::sync::{ScanRequest, Sync, SyncError};
 
 /// Does the work of jobs that belong together; one outcome each, in order.
-pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
+pub async fn dispatch(sync: &Sync, sinks: &Sinks, jobs: &[Claimed]) -> Vec<Outcome> {
     let Some(first) = jobs.first() else {
         return Vec::new();
     };
@@ -13,6 +14,9 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
     match &first.work {
         Work::FetchOrder { .. } => sync.fetch_orders(channel, jobs).await,
         Work::PushStock { .. } => sync.push_stock(channel, jobs).await,
+        Work::PushAgain { .. } => one(sync, sync.push_again(channel).await),
+        Work::CompareStock { .. } => one(sync, sync.compare_stock(channel).await),
+        Work::PushPrice { .. } => sync.push_prices(channel, jobs).await,
         Work::RescanProduct { product } if first.source == Source::Manual => {
             let request = ScanRequest {
                 channel,
@@ -55,6 +59,7 @@ pub async fn dispatch(sync: &Sync, jobs: &[Claimed]) -> Vec<Outcome> {
             let checked = sync.check_completeness(channel, *completeness, first.source);
             vec![checked.await]
         }
+        Work::TellEndpoint { endpoint } => vec![sinks.tell(*endpoint).await],
         Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
         Work::ReadSettlements { .. } => one(sync, sync.read_settlements(channel).await),
         Work::CheckSilence { .. } => one(sync, sync.check_silence(channel).await),

@@ -12,6 +12,7 @@ mod dispatch;
 use crate::clock::Clock;
 use crate::domain::{ChannelId, JobId, JobKind, Work};
 use crate::queue::{Claimed, Ended, Outcome, Queue};
+use crate::sinks::Sinks;
 use crate::sync::Sync;
 use dispatch::dispatch;
 use sea_orm::DbErr;
@@ -51,6 +52,7 @@ pub struct WorkerOptions {
 pub struct Worker {
     queue: Queue,
     sync: Sync,
+    sinks: Sinks,
     clock: Clock,
     options: WorkerOptions,
     held: Arc<Mutex<BTreeMap<JobId, String>>>,
@@ -60,11 +62,12 @@ pub struct Worker {
 type Group = Vec<Claimed>;
 
 impl Worker {
-    pub fn new(queue: Queue, sync: Sync, options: WorkerOptions) -> Self {
+    pub fn new(queue: Queue, sync: Sync, sinks: Sinks, options: WorkerOptions) -> Self {
         Self {
             clock: sync.clock().clone(),
             queue,
             sync,
+            sinks,
             options,
             held: Arc::default(),
         }
@@ -165,10 +168,10 @@ impl Worker {
 
     async fn run_group(&self, group: Group) {
         let started_at = self.clock.now();
-        let sync = self.sync.clone();
+        let (sync, sinks) = (self.sync.clone(), self.sinks.clone());
         let jobs = group.clone();
         // A task of its own, so that a panic ends the attempt and not the worker.
-        let run = tokio::spawn(async move { dispatch(&sync, &jobs).await });
+        let run = tokio::spawn(async move { dispatch(&sync, &sinks, &jobs).await });
         let outcomes = match run.await {
             Ok(outcomes) => outcomes,
             Err(_) => group.iter().map(|_| panicked()).collect(),
@@ -265,7 +268,11 @@ fn grouped(claimed: Vec<Claimed>) -> Vec<Group> {
     let mut open: BTreeMap<(JobKind, ChannelId), usize> = BTreeMap::new();
     for job in claimed {
         let kind = job.work.kind();
-        if !matches!(kind, JobKind::FetchOrder | JobKind::PushStock) {
+        let is_served_together = matches!(
+            kind,
+            JobKind::FetchOrder | JobKind::PushStock | JobKind::PushPrice
+        );
+        if !is_served_together {
             groups.push(vec![job]);
             continue;
         }

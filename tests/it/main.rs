@@ -2,6 +2,7 @@
 //! database run on PostgreSQL too, each in a schema of its own.
 
 mod architecture;
+mod books;
 mod catalog;
 mod cli;
 mod connecting;
@@ -11,11 +12,13 @@ mod guide;
 mod lazada;
 mod missed;
 mod queue;
+mod sales;
 mod sandbox;
 mod scans;
 mod scenarios;
 mod schedule;
 mod secrets;
 mod shopify;
+mod stock;
 mod support;
 mod views;

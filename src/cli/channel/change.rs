@@ -14,7 +14,8 @@ use clap::Args;
 Settings:
   unpaid_orders  yes or no: whether an order that is not paid yet makes a sales order
   push_stock     yes or no: whether our stock is told to the channel
-  buffer         units that are kept back from the channel, 0 to 100000
+  push_prices    yes or no: whether our prices are told to the channel
+  buffer         units that are kept back from the channel, 0 to 100000; 0: as `marketsink stock rules` say
   returns        what becomes of returned goods: restock, quarantine, write_off or ask, and per reason REASON:restock;
                  CANCELLED is the reason of orders cancelled after they had left; `default` says nothing
   service_fee    what the marketplace is expected to keep of a sale: 2.5%, 1000 (minor units), or 2.5%+1000
@@ -61,6 +62,10 @@ pub(super) async fn settings(context: &Context, args: SettingsArgs) -> anyhow::R
         say(format!(
             "push_stock     {}",
             yes_no(channel.settings.push_stock)
+        ));
+        say(format!(
+            "push_prices    {}",
+            yes_no(channel.settings.push_prices)
         ));
         say(format!("buffer         {}", channel.settings.buffer));
         say(format!("returns        {}", channel.settings.returns));

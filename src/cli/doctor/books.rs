@@ -1,14 +1,16 @@
 //! Checks of what is in the database: secrets, channels, deliveries, work, stock.
 
-use super::upkeep;
+use super::{told, upkeep};
 use crate::accounts;
 use crate::app;
 use crate::channels::{self, Channel, ChannelState, Ending, Sealer};
 use crate::cli::{channel::again, context::Context, finding::Finding, output::at};
 use crate::db::Db;
 use crate::domain::{MerchantId, Timestamp};
+use crate::imports;
 use crate::inbox::{self, Verdict};
 use crate::queue::{Queue, QueueOptions};
+use crate::sales;
 use crate::stock;
 use crate::sync;
 use std::time::Duration;
@@ -43,6 +45,7 @@ pub async fn examine(
         }
         connections.extend(all.into_iter().filter(|channel| channel.parent.is_none()));
         examine_merchant(db, merchant, is_locked, findings).await?;
+        findings.extend(told::endpoints(db, merchant).await?);
     }
     findings.push(clock(db, &connections, now).await?);
     findings.push(jobs(db, now).await?);
@@ -120,6 +123,8 @@ async fn examine_merchant(
         };
         findings.push(Finding::warn("deliveries", found, to_do));
     }
+    findings.extend(numbers(db, merchant).await?);
+    findings.extend(imported(db, merchant).await?);
     let broken = stock::sums_differ(db, merchant).await?;
     if !broken.is_empty() {
         findings.push(Finding::fail(
@@ -129,6 +134,36 @@ async fn examine_merchant(
         ));
     }
     Ok(())
+}
+
+/// Series of invoice numbers with a gap or a double.
+async fn numbers(db: &Db, merchant: MerchantId) -> anyhow::Result<Option<Finding>> {
+    let broken = sales::broken_series(db, merchant).await?;
+    let names: Vec<&str> = broken.iter().map(|one| one.series.as_str()).collect();
+    let finding = || {
+        Finding::fail(
+            "invoice numbers",
+            format!("numbers are missing or doubled in {}", names.join(", ")),
+            "something wrote past the books; `marketsink numbers check` counts them",
+        )
+    };
+    Ok((!broken.is_empty()).then(finding))
+}
+
+/// The newest import that did not come to its end.
+async fn imported(db: &Db, merchant: MerchantId) -> anyhow::Result<Option<Finding>> {
+    let rows = imports::imports(db, merchant, 100).await?;
+    let open = rows.into_iter().find(|row| row.state == "running");
+    Ok(open.map(|row| {
+        Finding::warn(
+            format!("import {}", row.id),
+            format!(
+                "{} of {} rows of {} are taken",
+                row.done_rows, row.rows, row.file_name
+            ),
+            "if nobody is importing it now, import the same file again: it goes on",
+        )
+    }))
 }
 
 async fn clock(db: &Db, connections: &[Channel], now: Timestamp) -> anyhow::Result<Finding> {

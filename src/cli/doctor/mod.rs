@@ -2,6 +2,7 @@
 
 mod books;
 mod place;
+mod told;
 mod upkeep;
 
 use super::{

@@ -68,8 +68,12 @@ async fn quantities(
     rows: &[SkuRow],
 ) -> anyhow::Result<HashMap<SkuId, i64>> {
     let skus: Vec<SkuId> = rows.iter().map(|row| row.id).collect();
-    let (read, buffer) = (session.app.db.read(), connection.settings.buffer);
-    Ok(stock::pushable(read, connection.outlet, &skus, buffer).await?)
+    let read = session.app.db.read();
+    let told = stock::pushable(read, connection, &skus, session.now()).await?;
+    Ok(told
+        .into_iter()
+        .map(|(sku, told)| (sku, told.quantity))
+        .collect())
 }
 
 enum Out {

@@ -1,13 +1,15 @@
 //! `orders show`: all that is known about an order number.
 
+use super::returns;
 use crate::catalog;
 use crate::channels::{self, Channel};
 use crate::cli::{
     channel::again,
+    conflicts,
     context::{Context, Session},
     output::{Table, at, dash, money, or_dash, say, say_json},
 };
-use crate::domain::{ChannelId, JobId, JobKind, OrderId, RemoteId, SkuId, Work};
+use crate::domain::{ChannelId, JobId, JobKind, OrderId, RemoteId, SkuId, Timestamp, Work};
 use crate::inbox::{self, DeliveryFilter};
 use crate::marketplaces;
 use crate::queue::JobFilter;
@@ -82,6 +84,7 @@ struct InBooks {
     movements: Vec<movements::Model>,
     codes: HashMap<SkuId, String>,
     channel: Channel,
+    now: Timestamp,
 }
 
 impl InBooks {
@@ -102,6 +105,7 @@ impl InBooks {
         Ok(Self {
             codes: catalog::sku_codes(db.read(), merchant, &skus).await?,
             channel: channels::load(db.read(), ChannelId(order.channel_id)).await?,
+            now: session.now(),
             full,
             movements,
         })
@@ -128,6 +132,8 @@ impl InBooks {
             "platform": self.channel.platform,
             "lines": lines,
             "steps": self.full.steps,
+            "returns": self.full.returns.iter().map(returns::to_json).collect::<Vec<_>>(),
+            "conflicts": self.full.conflicts.iter().map(conflicts::to_json).collect::<Vec<_>>(),
             "movements": self.movements,
         })
     }
@@ -155,10 +161,27 @@ impl InBooks {
         for (name, value) in facts {
             say(format!("  {name:16}  {value}"));
         }
+        if order.refunded_minor != 0 {
+            let credited = money(order.refunded_minor, &order.currency);
+            say(format!("  {:16}  {credited}", "credited"));
+        }
         if let Some(attention) = &order.attention {
             say(format!("  LOOK: {attention}"));
         }
         self.say_lines();
+        if !self.full.returns.is_empty() {
+            say(format!(
+                "  {}",
+                returns::table(&self.full.returns)
+                    .text()
+                    .replace('\n', "\n  ")
+            ));
+            returns::say_credits(&self.full.returns, &order.currency);
+        }
+        if !self.full.conflicts.is_empty() {
+            let rows = conflicts::table(&self.full.conflicts, self.now);
+            say(format!("  {}", rows.text().replace('\n', "\n  ")));
+        }
         self.say_steps();
         self.say_movements();
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Tasks: full_scan, active_scan, updated_scan, order_download, completeness, missed_webhooks, token_refresh,
-subscription_check, authorization_check, silence_check, settlements
+subscription_check, authorization_check, silence_check, push_again, compare_stock, settlements
 
 Expressions have five fields: minute, hour, day of month, month, day of week; a sixth before them is the
 second. Nothing may fire more often than every ten seconds.

@@ -20,7 +20,7 @@ use crate::marketplaces::{
     Abilities, Access, Carried, Connecting, DeliveryKey, Handed, Limits, Malformed, Marketplace,
     OrderQuery, OrderSummary, Page, Platform, PriceChange, ProductQuery, PushOutcome, RawDelivery,
     Rejected, Result, ShopAddress, ShopIdentity, StockLevel, Subscribing, VerifiedDelivery,
-    WebhookAddress, WebhookKeys, simulation::Simulator,
+    WebhookAddress, WebhookKeys, http::signature, simulation::Simulator,
 };
 use async_trait::async_trait;
 pub use simulator::StandardWebhooksSimulator;
@@ -109,7 +109,7 @@ impl Marketplace for StandardWebhooks {
     }
 
     fn webhook_secret(&self, random: &[u8]) -> String {
-        webhook::secret_of(random)
+        signature::secret_of(random)
     }
 
     /// The address alone tells the store.

@@ -8,7 +8,6 @@ use super::{
     NAME,
     client::{API_KEY, LARGEST_BATCH, LARGEST_PAGE, ROOT},
     mapping::{amount, goods_word, return_word, state_word, words},
-    webhook::SECRET_PREFIX,
 };
 use crate::domain::{
     Currency, Document, Fulfilment, Money, ProductState, RemoteId, ReturnState, Standing,
@@ -16,16 +15,13 @@ use crate::domain::{
 };
 use crate::marketplaces::{
     Secrets,
+    http::signature,
     simulation::{
         Shop, ShopChange, Signing, SimDelivery, SimOrder, SimProduct, SimRequest, SimResponse,
         SimReturn, SimReturnState, SimStatus, SimVariant, Simulator, Subscription, keyset_page,
     },
 };
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use hmac::{Hmac, KeyInit, Mac};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -141,23 +137,12 @@ impl Simulator for StandardWebhooksSimulator {
 
 /// The headers of one try.
 fn headers(secret: &str, id: &str, now: Timestamp, body: &[u8]) -> Vec<(String, String)> {
-    let mut signed = format!("{id}.{}.", now.secs()).into_bytes();
-    signed.extend_from_slice(body);
-    let key = secret
-        .strip_prefix(SECRET_PREFIX)
-        .and_then(|text| STANDARD.decode(text).ok());
-    let key = key.unwrap_or_else(|| secret.as_bytes().to_vec());
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
-    mac.update(&signed);
-    let signature = STANDARD.encode(mac.finalize().into_bytes());
-    [
-        ("content-type", "application/json".to_owned()),
-        ("webhook-id", id.to_owned()),
-        ("webhook-timestamp", now.secs().to_string()),
-        ("webhook-signature", format!("v1,{signature}")),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    let mut headers = vec![("content-type", "application/json".to_owned())];
+    headers.extend(signature::headers(&[secret], id, now, body));
+    let owned = headers
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    owned.collect()
 }
 
 /// The type of the message that a change raises, and its data.

@@ -14,7 +14,7 @@ use super::mapping::{self, Place};
 use crate::domain::{Event, Order, Product, RemoteId, Timestamp};
 use crate::marketplaces::{
     Carried, DeliveryKey, Malformed, RawDelivery, Rejected, VerifiedDelivery, WebhookKey,
-    WebhookKeys,
+    WebhookKeys, http::signature::SECRET_PREFIX,
 };
 use base64::{
     Engine,
@@ -41,8 +41,6 @@ const PING: &str = "ping";
 /// The version of the contract that is read.
 const CONTRACT: &str = "1";
 
-/// What begins a secret. Source: the specification, signature scheme.
-pub const SECRET_PREFIX: &str = "whsec_";
 /// Secrets of the asymmetric variant, which is not spoken here.
 const ASYMMETRIC_PREFIXES: [&str; 2] = ["whsk_", "whpk_"];
 /// Fewest bytes of a secret. Source: the specification, signature scheme.
@@ -158,11 +156,6 @@ pub fn check_secret(secret: &str) -> Result<(), &'static str> {
         Some(SHORTEST_SECRET..) => Ok(()),
         _ => Err("it must be whsec_ and base64 of at least 24 random bytes"),
     }
-}
-
-/// A secret made of `random` bytes.
-pub fn secret_of(random: &[u8]) -> String {
-    format!("{SECRET_PREFIX}{}", STANDARD.encode(random))
 }
 
 pub fn delivery_key(delivery: &VerifiedDelivery) -> DeliveryKey {

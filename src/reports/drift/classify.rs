@@ -18,8 +18,22 @@ pub(super) fn stock(facts: &Facts<'_>, ours: i64, shown: i64) -> (DriftClass, St
         .unwrap_or_else(|| unknown(facts, shown))
 }
 
-/// Why the price shown is not ours. Prices are not told to channels by themselves.
-pub(super) fn price(facts: &Facts<'_>) -> (DriftClass, String) {
+/// Why the price shown is not `ours`.
+pub(super) fn price(facts: &Facts<'_>, ours: i64) -> (DriftClass, String) {
+    if let Some(push) = facts.last_price.filter(|_| facts.tells_prices) {
+        if let Some(answer) = &push.answer {
+            let why = format!("the channel refused the last push of the price: {answer}");
+            return (DriftClass::FailedPush, why);
+        }
+        let told_at = Timestamp::from_micros(push.finished_at);
+        if push.price_minor == ours && told_at + SETTLING >= facts.read_at {
+            let why = format!(
+                "the channel took this price at {} and was not read since",
+                at(push.finished_at)
+            );
+            return (DriftClass::InFlight, why);
+        }
+    }
     let set_at = facts.sku.and_then(|sku| sku.price_at);
     match (facts.listing.price_read_at, set_at) {
         (Some(read_at), Some(set_at)) if read_at > set_at => (
@@ -29,9 +43,14 @@ pub(super) fn price(facts: &Facts<'_>) -> (DriftClass, String) {
                 at(read_at)
             ),
         ),
+        _ if facts.tells_prices => (
+            DriftClass::Unknown,
+            "the channel was not told this price; `marketsink prices push` does".to_owned(),
+        ),
         _ => (
             DriftClass::Unknown,
-            "the channel has shown this price since before the SKU's was set; prices are not told to channels"
+            "the channel has shown this price since before the SKU's was set; prices are not told to it: its \
+             setting push_prices is off"
                 .to_owned(),
         ),
     }

@@ -5,7 +5,8 @@ use super::{Difference, DriftClass, Of, classify, select::Candidate, timeline};
 use crate::channels::{Channel, ChannelState};
 use crate::db::Db;
 use crate::domain::{JobKind, ListingId, SkuId, Timestamp};
-use entity::{jobs, listings, movements, orders, scans, skus, stock_pushes};
+use crate::prices;
+use entity::{jobs, listings, movements, orders, price_pushes, scans, skus, stock_pushes};
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, sea_query::Expr,
@@ -37,6 +38,10 @@ pub(super) struct Facts<'a> {
     pub takes_pushes: bool,
     /// The marketplace lowers its own stock for its own sales.
     pub counts_itself: bool,
+    /// The newest push of its price.
+    pub last_price: Option<&'a price_pushes::Model>,
+    /// Prices are told to the channel.
+    pub tells_prices: bool,
     /// Why the channel is locked, when it is.
     pub locked: Option<&'a str>,
 }
@@ -64,7 +69,7 @@ pub(super) struct OfListing {
     pub differences: Vec<Difference>,
 }
 
-/// The differences of these listings of a connection, in the order of their ids. Nine queries at most.
+/// The differences of these listings of a connection, in the order of their ids. Eleven queries at most.
 pub(super) async fn explained(
     db: &Db,
     connection: &Channel,
@@ -75,7 +80,7 @@ pub(super) async fn explained(
         return Ok(Vec::new());
     }
     let ids: Vec<i64> = found.iter().map(|one| one.id).collect();
-    let ours: HashMap<i64, Option<i64>> = found.iter().map(|one| (one.id, one.ours)).collect();
+    let ours: HashMap<i64, &Candidate> = found.iter().map(|one| (one.id, one)).collect();
     let rows = listings::Entity::of_channel(connection.id.0)
         .filter(listings::Column::Id.is_in(ids.iter().copied()))
         .order_by_asc(listings::Column::Id)
@@ -90,10 +95,11 @@ pub(super) async fn explained(
         jobs: push_jobs(db, connection, &ids).await?,
         movements: movements(db, connection, &sku_ids).await?,
         scans: last_walks(db, connection).await?,
+        prices: prices::last_prices(db.read(), &ids).await?,
     };
     let of_listing = |row: &listings::Model| OfListing {
         listing: ListingId(row.id),
-        differences: known.differences(connection, row, ours.get(&row.id).copied().flatten(), now),
+        differences: known.differences(connection, row, ours.get(&row.id).copied(), now),
     };
     Ok(rows.iter().map(of_listing).collect())
 }
@@ -106,6 +112,7 @@ struct Known {
     movements: HashMap<i64, Vec<Moved>>,
     /// When the last scans that ended well began: full, active.
     scans: (i64, i64),
+    prices: HashMap<i64, price_pushes::Model>,
 }
 
 impl Known {
@@ -113,7 +120,7 @@ impl Known {
         &self,
         connection: &Channel,
         row: &listings::Model,
-        ours: Option<i64>,
+        ours: Option<&Candidate>,
         now: Timestamp,
     ) -> Vec<Difference> {
         let of_sku = |push: &&stock_pushes::Model| Some(push.sku_id) == row.sku_id;
@@ -135,6 +142,8 @@ impl Known {
                 .map_or(&[], Vec::as_slice),
             takes_pushes: connection.settings.push_stock,
             counts_itself: connection.marketplace.limits().reduces_own_stock,
+            last_price: self.prices.get(&row.id),
+            tells_prices: connection.settings.push_prices,
             locked: match connection.state {
                 ChannelState::Locked => {
                     Some(connection.state_reason.as_deref().unwrap_or("locked"))
@@ -174,17 +183,17 @@ impl Known {
             return vec![difference(Of::Link, None, None, told)];
         };
         let mut all = Vec::new();
-        if let (Some(ours), Some(shown)) = (ours, row.quantity)
+        if let (Some(ours), Some(shown)) = (ours.and_then(|one| one.ours), row.quantity)
             && ours != shown
         {
             let told = classify::stock(&facts, ours, shown);
             all.push(difference(Of::Stock, Some(ours), None, told));
         }
-        if let (Some(ours), Some(shown)) = (sku.price_minor, row.price_minor)
+        if let (Some(ours), Some(shown)) = (ours.and_then(|one| one.price), row.price_minor)
             && ours != shown
             && sku.currency == row.currency
         {
-            let told = classify::price(&facts);
+            let told = classify::price(&facts, ours);
             all.push(difference(
                 Of::Price,
                 Some(ours),

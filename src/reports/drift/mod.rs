@@ -121,8 +121,8 @@ pub enum DriftError {
     Db(#[from] DbErr),
 }
 
-/// A page of differences, channel by channel, each by listing. Eleven queries at most for every 200 of them, and one
-/// for each channel's totals.
+/// A page of differences, channel by channel, each by listing. Thirteen queries at most for every 200 of them, and four
+/// for each channel's rules and totals.
 pub async fn drift(
     db: &Db,
     merchant: MerchantId,
@@ -138,11 +138,15 @@ pub async fn drift(
         rows: Vec::new(),
         next: None,
     };
+    let mut all = Vec::new();
     for connection in &connections {
-        page.totals.add(select::totals(db, connection).await?);
+        let ours = select::Ours::of(db, connection, now).await?;
+        page.totals.add(select::totals(db, &ours).await?);
+        all.push(ours);
     }
     let mut pages_left = MOST_PAGES;
-    for connection in connections {
+    for ours in all {
+        let connection = ours.connection;
         if connection.id < channel_at {
             continue;
         }
@@ -161,9 +165,9 @@ pub async fn drift(
             } else {
                 room.min(PAGE)
             };
-            let found = select::page(db, &connection, query, after, size).await?;
+            let found = select::page(db, &ours, query, after, size).await?;
             let is_last = (found.len() as u64) < size;
-            for of_listing in facts::explained(db, &connection, &found, now).await? {
+            for of_listing in facts::explained(db, connection, &found, now).await? {
                 after = of_listing.listing;
                 let wanted = of_listing.differences.into_iter();
                 page.rows.extend(

@@ -1,36 +1,65 @@
 //! Which listings differ, and how many: one statement each.
 
 use super::{DriftClass, DriftQuery, DriftTotals};
+use crate::catalog;
 use crate::channels::Channel;
 use crate::db::Db;
-use crate::domain::ListingId;
-use entity::{levels, listings, skus};
+use crate::domain::{ListingId, Timestamp};
+use crate::prices::{self, PriceRules};
+use crate::stock::{self, Rules};
+use entity::{listings, skus};
 use sea_orm::{
     Condition, DbErr, FromQueryResult, Order,
     sea_query::{Expr, ExprTrait, Func, Query, SelectStatement, SimpleExpr},
 };
+
+/// What a channel is told, as an expression over its listings: read once for a whole answer.
+pub(super) struct Ours<'a> {
+    pub connection: &'a Channel,
+    quantity: String,
+    price: String,
+}
+
+impl<'a> Ours<'a> {
+    /// Three queries.
+    pub async fn of(db: &Db, connection: &'a Channel, now: Timestamp) -> Result<Self, DbErr> {
+        let merchant = connection.merchant;
+        let rules = Rules::of_merchant(db.read(), merchant).await?;
+        let with_bundles = catalog::has_bundles(db.read(), merchant).await?;
+        let prices = PriceRules::of_merchant(db.read(), merchant).await?;
+        let sku = "listings.sku_id";
+        Ok(Self {
+            connection,
+            quantity: stock::pushable_sql(connection, sku, &rules, with_bundles, now),
+            price: prices::price_sql(connection, &prices),
+        })
+    }
+}
 
 /// A listing that differs, and our level.
 #[derive(FromQueryResult)]
 pub(super) struct Candidate {
     pub id: i64,
     pub ours: Option<i64>,
+    /// Our price, in the SKU's currency.
+    pub price: Option<i64>,
 }
 
 /// Listings of a connection after `after` that differ, in the order of their ids, which is that of an index.
 pub(super) async fn page(
     db: &Db,
-    connection: &Channel,
+    ours: &Ours<'_>,
     query: &DriftQuery,
     after: ListingId,
     limit: u64,
 ) -> Result<Vec<Candidate>, DbErr> {
-    let mut select = candidates(connection);
+    let mut select = candidates(ours.connection);
     select
         .column((listings::Entity, listings::Column::Id))
-        .expr_as(available(connection), "ours")
+        .expr_as(Expr::cust(ours.quantity.clone()), "ours")
+        .expr_as(Expr::cust(ours.price.clone()), "price")
         .and_where(col(listings::Column::Id).gt(after.0))
-        .cond_where(differing(connection, query))
+        .cond_where(differing(ours, query))
         .order_by((listings::Entity, listings::Column::Id), Order::Asc)
         .limit(limit);
     Candidate::find_by_statement(db.read().get_database_backend().build(&select))
@@ -46,52 +75,39 @@ fn of_sku(column: skus::Column) -> SimpleExpr {
     Expr::col((skus::Entity, column))
 }
 
-/// The connection's listings that are there, beside their SKU and its level at the channel's outlet.
+/// The connection's listings that are there, beside their SKU.
 fn candidates(connection: &Channel) -> SelectStatement {
-    let level = |column| Expr::col((levels::Entity, column));
     Query::select()
         .from(listings::Entity)
         .left_join(
             skus::Entity,
             of_sku(skus::Column::Id).equals((listings::Entity, listings::Column::SkuId)),
         )
-        .left_join(
-            levels::Entity,
-            level(levels::Column::SkuId)
-                .equals((listings::Entity, listings::Column::SkuId))
-                .and(level(levels::Column::OutletId).eq(connection.outlet.0)),
-        )
         .and_where(col(listings::Column::ChannelId).eq(connection.id.0))
         .and_where(Expr::cust("listings.state <> 'gone'"))
         .to_owned()
 }
 
-/// What may be sold there: as it is pushed. Null where the SKU was never counted at the outlet.
-fn available(connection: &Channel) -> SimpleExpr {
-    let buffer = connection.settings.buffer;
-    let left = format!("levels.on_hand - levels.allocated - {buffer}");
-    Expr::cust(format!("case when {left} < 0 then 0 else {left} end"))
-}
-
-fn stock_differs(connection: &Channel) -> SimpleExpr {
+fn stock_differs(ours: &Ours<'_>) -> SimpleExpr {
     // Null, and so no difference, where either side counts nothing.
-    col(listings::Column::Quantity).ne(available(connection))
+    col(listings::Column::Quantity).ne(Expr::cust(ours.quantity.clone()))
 }
 
-fn price_differs() -> SimpleExpr {
+/// Prices in another currency than the SKU's are not compared.
+fn price_differs(ours: &Ours<'_>) -> SimpleExpr {
     col(listings::Column::PriceMinor)
-        .ne(of_sku(skus::Column::PriceMinor))
+        .ne(Expr::cust(ours.price.clone()))
         .and(col(listings::Column::Currency).eq(of_sku(skus::Column::Currency)))
 }
 
-fn differing(connection: &Channel, query: &DriftQuery) -> Condition {
+fn differing(ours: &Ours<'_>, query: &DriftQuery) -> Condition {
     let is_unlinked = col(listings::Column::SkuId).is_null();
     let differs = match query.class {
         Some(DriftClass::Unlinked) => Condition::all().add(is_unlinked),
         class => {
             let mut any = Condition::any()
-                .add(stock_differs(connection))
-                .add(price_differs());
+                .add(stock_differs(ours))
+                .add(price_differs(ours));
             if class.is_none() {
                 any = any.add(is_unlinked);
             }
@@ -119,16 +135,16 @@ struct Totals {
     unlinked: Option<i64>,
 }
 
-pub(super) async fn totals(db: &Db, connection: &Channel) -> Result<DriftTotals, DbErr> {
+pub(super) async fn totals(db: &Db, ours: &Ours<'_>) -> Result<DriftTotals, DbErr> {
     let n = |when: SimpleExpr| {
         let one = Expr::case(when, Expr::cust("1")).finally(Expr::cust("0"));
         Func::sum(one).cast_as("bigint")
     };
-    let mut select = candidates(connection);
+    let mut select = candidates(ours.connection);
     select
         .expr_as(n(col(listings::Column::SkuId).is_not_null()), "compared")
-        .expr_as(n(stock_differs(connection)), "stock")
-        .expr_as(n(price_differs()), "price")
+        .expr_as(n(stock_differs(ours)), "stock")
+        .expr_as(n(price_differs(ours)), "price")
         .expr_as(n(col(listings::Column::SkuId).is_null()), "unlinked");
     let found = Totals::find_by_statement(db.read().get_database_backend().build(&select))
         .one(db.read())

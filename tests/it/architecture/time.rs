@@ -2,8 +2,10 @@
 
 use super::source::{Source, mentions, nothing_breaks, sources};
 
-/// `sync` is one: time passes while it waits for a marketplace, so one `now` for a whole call would lie.
-const EDGES: &[&str] = &["clock", "web", "worker", "app", "cli", "sandbox", "sync"];
+/// `sync` and `sinks` are: time passes while they wait for an answer, so one `now` for a whole call would lie.
+const EDGES: &[&str] = &[
+    "clock", "web", "worker", "app", "cli", "sandbox", "sync", "sinks",
+];
 
 fn is_client(source: &Source) -> bool {
     source.module() == "marketplaces" && source.path.ends_with("/client.rs")

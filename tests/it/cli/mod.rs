@@ -3,12 +3,14 @@
 mod completeness;
 mod consent;
 mod custom_store;
+mod files;
 mod help;
 mod listings;
 mod serving;
 mod setup;
 mod shops;
 mod stock;
+mod told;
 mod upkeep;
 mod webhook;
 

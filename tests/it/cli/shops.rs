@@ -380,7 +380,7 @@ async fn settings_and_schedules_are_changed_by_name() {
 
         assert_eq!(
             settings,
-            json!({"unpaid_orders": false, "push_stock": false, "buffer": 2})
+            json!({"unpaid_orders": false, "push_prices": false, "push_stock": false, "push_prices": false, "buffer": 2})
         );
         assert!(wrong.err.contains("buffer"), "{}", wrong.err);
         assert_eq!(

@@ -22,7 +22,8 @@ fn a_level_is_set_by_what_was_counted_and_shown() {
         (&json!(false), &json!(-3))
     );
     let mug = json!([{
-        "sku": "MUG", "name": "Mug", "outlet": "Main", "on_hand": 9, "allocated": 0, "available": 9,
+        "sku": "MUG", "name": "Mug", "outlet": "Main", "on_hand": 9, "allocated": 0, "reserved": 0,
+        "available": 9,
     }]);
     assert_eq!(shown, mug);
 }

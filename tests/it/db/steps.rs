@@ -6,6 +6,7 @@ use marketsink::{
     catalog,
     db::{DatabaseOptions, Db, migrate},
     domain::ListingId,
+    sales,
 };
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, Database, EntityTrait, QueryOrder};
@@ -13,6 +14,7 @@ use sea_orm::{ConnectionTrait, Database, EntityTrait, QueryOrder};
 scenarios!(
     the_calendar_comes_to_channels_that_are_there_already,
     listings_and_skus_that_are_there_already_keep_their_links,
+    invoices_that_are_there_already_keep_their_numbers,
 );
 
 /// Steps before the calendar.
@@ -60,7 +62,10 @@ async fn the_calendar_comes_to_channels_that_are_there_already(url: String) {
     let check = format!("{} * * * *", shop.channel.0 % 60);
     let silence = format!("{}-59/15 * * * *", shop.channel.0 % 15);
     let proof = format!("{} 5 * * *", shop.channel.0 % 60);
-    let mut expected = vec!["1-59/10 * * * *".to_owned(), often, check, silence, proof];
+    let again = format!("{} 3 * * *", shop.channel.0 % 60);
+    let compare = format!("{} */4 * * *", shop.channel.0 % 60);
+    let first = "1-59/10 * * * *".to_owned();
+    let mut expected = vec![first, often, check, silence, proof, again, compare];
     expected.sort();
     assert_eq!(expressions, expected);
     let none = credentials::Entity::find().all(db.read()).await.unwrap();
@@ -122,6 +127,42 @@ async fn listings_and_skus_that_are_there_already_keep_their_links(url: String) 
     let found = catalog::suggestions(&db, shop.merchant, None, ListingId(0), 10).await;
     let found = found.unwrap().rows;
     assert_eq!(found.len(), 1, "{found:?}");
+    plain.close().await.unwrap();
+    db.close().await.unwrap();
+}
+
+/// Steps before invoices were numbered in series.
+const BEFORE_NUMBERS: u32 = 12;
+
+async fn invoices_that_are_there_already_keep_their_numbers(url: String) {
+    let db = open(&url).await;
+    migrate(&db).await.unwrap();
+    let plain = Database::connect(&url).await.unwrap();
+    let shop = builders::a_shop(&db).await;
+    let n_steps = u32::try_from(Migrator::migrations().len()).unwrap();
+    Migrator::down(&plain, Some(n_steps - BEFORE_NUMBERS))
+        .await
+        .unwrap();
+    let (merchant, outlet, channel) = (shop.merchant.0, shop.outlet.0, shop.channel.0);
+    let old = format!(
+        "insert into orders (merchant_id, channel_id, connection_id, outlet_id, remote_id, number, remote_status, \
+         document, paid, fulfilment, invoice_number, currency, total_minor, version, content_hash, placed_at, \
+         left_before, source, first_seen_at, recorded_at) values ({merchant}, {channel}, {channel}, {outlet}, '1', \
+         '1042', 'PAID', 'invoice', false, 'unsent', 'INV/1/1042', 'IDR', 5, 1, 'x', 1, false, 'webhook', 1, 1)"
+    );
+    plain.execute_unprepared(&old).await.unwrap();
+
+    Migrator::up(&plain, None).await.unwrap();
+
+    let found = sales::find_orders(&db, shop.merchant, "INV/1/1042").await;
+    let numbers: Vec<_> = found
+        .unwrap()
+        .into_iter()
+        .map(|row| row.invoice_number)
+        .collect();
+    assert_eq!(numbers, [Some("INV/1/1042".to_owned())]);
+    let broken = sales::broken_series(&db, shop.merchant).await.unwrap();
+    assert_eq!(broken, []);
     plain.close().await.unwrap();
     db.close().await.unwrap();
 }

@@ -19,9 +19,16 @@ impl Block {
 }
 
 pub fn blocks() -> Vec<Block> {
+    let found = blocks_of(GUIDE);
+    assert!(found.len() > 10, "the guide has examples");
+    found
+}
+
+/// The blocks of any guide.
+pub fn blocks_of(guide: &str) -> Vec<Block> {
     let mut found: Vec<Block> = Vec::new();
     let mut is_open = false;
-    for event in Parser::new(GUIDE) {
+    for event in Parser::new(guide) {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 is_open = true;
@@ -33,8 +40,18 @@ pub fn blocks() -> Vec<Block> {
             _ => {}
         }
     }
-    assert!(found.len() > 10, "the guide has examples");
     found
+}
+
+/// The calls of this program in the shell blocks of a guide without variables, in words.
+pub fn commands_of(guide: &str) -> Vec<Vec<String>> {
+    let mut found = blocks_of(guide);
+    found.retain(|block| block.info == "sh");
+    let lines = found.iter().flat_map(|block| block.text.lines());
+    lines
+        .filter(|line| line.starts_with("marketsink "))
+        .map(words)
+        .collect()
 }
 
 /// The blocks behind this fence; there is at least one.

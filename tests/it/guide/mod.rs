@@ -1,6 +1,7 @@
 //! The guide for custom stores is held to its word: every example in it is run.
 
 mod blocks;
+mod events;
 mod shop;
 
 use blocks::{Block, blocks, commands, named};

@@ -43,6 +43,11 @@ impl Receiver {
         self.statuses.lock().unwrap().extend(statuses);
     }
 
+    /// 200 from now on.
+    pub fn forget_answers(&self) {
+        self.statuses.lock().unwrap().clear();
+    }
+
     /// What has arrived since the last call, in order.
     pub fn take(&self) -> Vec<RawDelivery> {
         std::mem::take(&mut self.received.lock().unwrap())

@@ -319,7 +319,12 @@ async fn a_scan_that_somebody_waits_for_finds_a_place_where_all_are_taken(url: S
         poll: Duration::from_millis(20),
         kinds: Vec::new(),
     };
-    let worker = Worker::new(app.queue.clone(), app.sync.clone(), options);
+    let worker = Worker::new(
+        app.queue.clone(),
+        app.sync.clone(),
+        app.sinks.clone(),
+        options,
+    );
     let stop = CancellationToken::new();
     let until = stop.clone();
     stage.ask(ScanMethod::Async).await;

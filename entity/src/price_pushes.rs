@@ -1,0 +1,44 @@
+//! What was told to channels about prices. Written by `prices`.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
+#[sea_orm(table_name = "price_pushes")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub merchant_id: i64,
+    pub channel_id: i64,
+    pub listing_id: i64,
+    pub sku_id: i64,
+    pub price_minor: i64,
+    #[sea_orm(column_type = "Text")]
+    pub currency: String,
+    #[sea_orm(column_type = "Text")]
+    pub source: String,
+    /// `pushed` or `failed`.
+    #[sea_orm(column_type = "Text")]
+    pub state: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub answer: Option<String>,
+    pub attempt: i64,
+    pub finished_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// Rows of one merchant: the only way to begin a query that answers a person.
+    pub fn of_merchant(merchant_id: i64) -> Select<Self> {
+        Self::find().filter(Column::MerchantId.eq(merchant_id))
+    }
+
+    /// Rows of one channel.
+    pub fn of_channel(channel_id: i64) -> Select<Self> {
+        Self::find().filter(Column::ChannelId.eq(channel_id))
+    }
+}
