@@ -32,6 +32,7 @@ pub enum PayoutsCommand {
     after_help = "Examples:\n  marketsink payouts list\n  marketsink payouts list --channel 1 --csv payouts.csv"
 )]
 pub struct ListArgs {
+    /// Only of this channel
     #[arg(long, value_name = "ID")]
     channel: Option<i64>,
     /// At most so many
@@ -44,7 +45,7 @@ pub struct ListArgs {
 
 /// Shows what was paid out for one order, fee by fee
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  marketsink payouts show 1042 --json")]
+#[command(after_help = "Examples:\n  marketsink payouts show 1042 --json")]
 pub struct ShowArgs {
     /// The order's number
     number: String,
@@ -56,6 +57,7 @@ pub struct ShowArgs {
     after_help = "Examples:\n  marketsink payouts check\n  marketsink payouts check --channel 1 --csv differences.csv"
 )]
 pub struct CheckArgs {
+    /// Only of this channel
     #[arg(long, value_name = "ID")]
     channel: Option<i64>,
     /// Writes a file for a spreadsheet; `-` is standard output
@@ -65,7 +67,7 @@ pub struct CheckArgs {
 
 /// Asks a channel's marketplace now for what it paid out, where it can be asked
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  marketsink payouts read 1")]
+#[command(after_help = "Examples:\n  marketsink payouts read 1")]
 pub struct ReadArgs {
     /// The channel, by its number in `marketsink channel list`
     channel: i64,

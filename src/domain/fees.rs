@@ -61,6 +61,9 @@ impl FromStr for ServiceFee {
         }
         let basis_points: i64 = format!("{whole}{part:0<2}").parse().map_err(|_| wrong())?;
         let fixed = fixed.trim();
+        if text.trim().is_empty() {
+            return Err(wrong());
+        }
         let fixed_minor: i64 = match fixed {
             "" => 0,
             fixed => fixed.parse().map_err(|_| wrong())?,

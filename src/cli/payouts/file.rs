@@ -29,6 +29,7 @@ const MOST: usize = 200_000;
     after_help = "Examples:\n  marketsink payouts import payout.csv --channel 1\n  marketsink payouts import payout.csv --channel 1 --apply"
 )]
 pub struct ImportArgs {
+    /// The CSV file
     file: PathBuf,
     /// The channel, by its number in `marketsink channel list`
     #[arg(long, value_name = "ID")]

@@ -270,7 +270,10 @@ pub(super) async fn orders_by_id(access: &Access, ids: &[RemoteId]) -> Result<Ve
         let mut order = mapping::order(&row, settled.as_ref()).map_err(misread)?;
         if let Some(placed_at) = mapping::placed_at(&row).filter(|_| mapping::has_returns(&row)) {
             let id = &order.remote_id;
-            order.returns = Some(returns::returns_of(access, id, placed_at, &order.lines).await?);
+            order.returns = Some(
+                returns::returns_of(access, id, placed_at, &order.lines, access.clock.now())
+                    .await?,
+            );
         }
         orders.push(order);
     }

@@ -7,7 +7,7 @@ mod shop;
 use blocks::{Block, blocks, commands, named};
 use marketsink::{
     cli,
-    domain::{Money, RemoteId, Timestamp, Window},
+    domain::{Money, RemoteId, ReturnState, Timestamp, Window},
     marketplaces::{
         Carried, Marketplace, MarketplaceError, OrderQuery, OrderTime, PriceChange, ProductQuery,
         ProductScope, RawDelivery, StockLevel, WebhookKeys, find, simulation::Signing,
@@ -62,7 +62,7 @@ fn the_order_that_is_changed_in_the_guide_is_changed_as_it_says() {
         })
         .collect();
 
-    let [first, second] = &orders[..] else {
+    let [first, second, returned] = &orders[..] else {
         panic!("{} whole orders", orders.len())
     };
     assert_eq!(first.remote_id, second.remote_id);
@@ -70,6 +70,16 @@ fn the_order_that_is_changed_in_the_guide_is_changed_as_it_says() {
     let charged = first.lines[0].total.minor + 1_400_000;
     assert_eq!(first.total.minor, charged, "the lines and the shipping");
     assert_eq!(second.lines[0].open_quantity(), 1);
+    assert_eq!(returned.remote_id, first.remote_id);
+    assert!(second.version < returned.version);
+    assert_eq!(
+        returned.total, first.total,
+        "what goes back is in its returns"
+    );
+    let told = returned.returns.as_ref().unwrap();
+    assert_eq!(told[0].state, ReturnState::Refunded);
+    assert_eq!(told[0].refund.unwrap().minor, 9_375_000);
+    assert_eq!(told[0].lines[0].quantity, 1);
 }
 
 #[test]

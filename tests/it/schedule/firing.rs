@@ -61,7 +61,7 @@ fn limits(tokens_expire: bool) -> Limits {
         product_result_cap: None,
         reduces_own_stock: true,
         tells_returns_apart: false,
-        tells_settlements: false,
+        tells_settlements: true,
         tokens_expire,
     }
 }

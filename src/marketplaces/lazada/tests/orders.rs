@@ -103,15 +103,16 @@ fn an_order_stands_where_its_units_stand() {
         read(&["delivered", "canceled"]),
         (Standing::COMPLETED, 1, false)
     );
-    // What came back, or never arrived, is for a person to decide.
+    // What came back is in the order's returns, and not called off.
     assert_eq!(
         read(&["delivered", "returned"]),
-        (Standing::COMPLETED, 1, true)
+        (Standing::COMPLETED, 2, false)
     );
     assert_eq!(
         read(&["returned", "returned"]),
-        (Standing::SHIPPED, 0, true)
+        (Standing::SHIPPED, 2, false)
     );
+    // What never arrived is for a person to decide.
     assert_eq!(read(&["failed"]), (Standing::SHIPPED, 1, true));
     assert_eq!(
         read(&["lost_by_3pl", "delivered"]),
