@@ -8,7 +8,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
     IntoActiveModel, QueryFilter,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A SKU as it is told; what is `None` stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub async fn take_skus(
 ) -> Result<(HashMap<String, SkuId>, Vec<String>), DbErr> {
     let codes: Vec<&str> = told.iter().map(|told| told.code.as_str()).collect();
     let mut known = skus_of_codes(tx, merchant, &codes).await?;
-    let mut fresh: HashMap<&str, skus::ActiveModel> = HashMap::new();
+    let mut fresh: BTreeMap<&str, skus::ActiveModel> = BTreeMap::new();
     for one in told {
         if let Some(row) = known.get_mut(&one.code) {
             if would_change(row, one) {

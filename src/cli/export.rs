@@ -12,10 +12,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 /// Writes everything of a kind as CSV, or with --json as one JSON list
 ///
-/// Kinds: orders, invoices, lines, steps, returns, return_lines, conflicts, movements, levels, skus, listings, pushes, scans, changes, downloads,
-/// completeness, deliveries, events, jobs, schedules, alarms, notices, imports, channels, outlets. Columns keep their names
-/// and order. Times are UTC, amounts whole minor units. Texts that a spreadsheet would calculate are made harmless. Files
-/// of any size take little memory.
+/// Kinds: orders, invoices, lines, steps, returns, return_lines, conflicts, movements, levels, oversold, payouts, skus,
+/// listings, pushes, drifts, stock_rules, price_rules, price_pushes, scans, changes, downloads, completeness,
+/// completeness_orders, deliveries, events, jobs, happenings, told, schedules, alarms, notices, imports, channels, outlets.
+/// Columns keep their names and order. Times are UTC, amounts whole minor units. Texts that a spreadsheet would calculate
+/// are made harmless. Files of any size take little memory.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  marketsink export orders > orders.csv\n  marketsink export movements --to movements.csv\n  marketsink export skus --json\n  marketsink export orders --columns"

@@ -47,8 +47,6 @@ named!(
         UnknownStatus = "unknown_status",
         /// The marketplace no longer shows an order that is booked.
         OrderNotShown = "order_not_shown",
-        /// More was sold than there is.
-        Oversold = "oversold",
         /// The marketplace kept another fee than was expected.
         FeeDiffers = "fee_differs",
         /// A system that is told of the books refused to follow them.
@@ -103,9 +101,7 @@ impl ConflictKind {
             Self::GoodsUndecided => &[TakeBack, Quarantine, WriteOff],
             Self::OrderNotShown => &[Keep, VoidOrder],
             Self::RefundOverPaid => &[Keep],
-            Self::UnknownStatus | Self::Oversold | Self::FeeDiffers | Self::SinkRefused => {
-                &[Settled]
-            }
+            Self::UnknownStatus | Self::FeeDiffers | Self::SinkRefused => &[Settled],
         }
     }
 }

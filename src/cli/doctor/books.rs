@@ -1,6 +1,6 @@
 //! Checks of what is in the database: secrets, channels, deliveries, work, stock.
 
-use super::{told, upkeep};
+use super::{decisions, told, upkeep};
 use crate::accounts;
 use crate::app;
 use crate::channels::{self, Channel, ChannelState, Ending, Sealer};
@@ -123,6 +123,7 @@ async fn examine_merchant(
         };
         findings.push(Finding::warn("deliveries", found, to_do));
     }
+    findings.extend(decisions::waiting(db, merchant).await?);
     findings.extend(numbers(db, merchant).await?);
     findings.extend(imported(db, merchant).await?);
     let broken = stock::sums_differ(db, merchant).await?;

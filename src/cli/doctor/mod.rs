@@ -1,6 +1,7 @@
 //! `doctor`: what is in order, what is not, and what to do about it. Changes nothing.
 
 mod books;
+mod decisions;
 mod place;
 mod told;
 mod upkeep;

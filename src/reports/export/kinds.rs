@@ -3,9 +3,11 @@
 use crate::db::Db;
 use crate::domain::MerchantId;
 use entity::{
-    alarms, channels, completeness, conflicts, deliveries, downloads, events, imports, jobs,
-    levels, listings, movements, notices, order_lines, order_steps, orders, outlets, return_lines,
-    returns, scan_changes, scans, schedules, skus, stock_pushes,
+    alarms, channels, completeness, completeness_orders, conflicts, deliveries, downloads,
+    endpoint_deliveries, events, happenings, imports, jobs, levels, listings, movements, notices,
+    order_lines, order_steps, orders, outlets, oversells, price_pushes, price_rules, return_lines,
+    returns, scan_changes, scans, schedules, settlements, skus, stock_drifts, stock_pushes,
+    stock_rules,
 };
 use sea_orm::{ColumnTrait, Condition, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -87,7 +89,8 @@ macro_rules! kinds {
 kinds! {
     Orders = "orders", orders, [
         "id", "number", "remote_id", "channel_id", "channel", "outlet", "remote_status", "document", "paid",
-        "fulfilment", "invoice_number", "currency", "total_minor", "refunded_minor", "tracking_number", "placed_at", "source",
+        "fulfilment", "invoice_number", "currency", "total_minor", "refunded_minor", "fee_minor", "fee_reason",
+        "tracking_number", "placed_at", "source",
         "attention", "first_seen_at", "recorded_at",
     ];
     /// Orders with an invoice, void ones included.
@@ -118,6 +121,15 @@ kinds! {
         "id", "sku_id", "sku", "outlet", "kind", "on_hand_delta", "allocated_delta", "order_id", "order",
         "reference", "note", "created_at",
     ];
+    /// Of which more was sold than there is, or was once.
+    Oversold = "oversold", oversells, [
+        "id", "sku_id", "sku", "outlet", "order_id", "order", "units", "since", "closed_at",
+    ];
+    /// What marketplaces paid out for orders.
+    Payouts = "payouts", settlements, [
+        "id", "channel_id", "channel", "order_id", "order", "currency", "gross_minor", "fee_minor", "net_minor",
+        "fees", "source", "settled_at", "read_at",
+    ];
     Skus = "skus", skus, [
         "id", "code", "name", "price_minor", "currency", "price_at", "cost_minor", "cost_currency", "cost_at",
         "created_at",
@@ -128,8 +140,25 @@ kinds! {
         "updated_at",
     ];
     Pushes = "pushes", stock_pushes, [
-        "id", "channel_id", "channel", "listing_id", "sku", "quantity", "source", "state", "answer", "read_at",
-        "finished_at",
+        "id", "channel_id", "channel", "listing_id", "sku", "quantity", "because", "source", "state", "attempt",
+        "answer", "read_at", "finished_at",
+    ];
+    /// Listings that showed another quantity than they were told.
+    Drifts = "drifts", stock_drifts, [
+        "id", "channel_id", "channel", "listing_id", "sku", "told", "wanted", "shown", "reserved", "outcome",
+        "found_at",
+    ];
+    StockRules = "stock_rules", stock_rules, [
+        "id", "channel_id", "channel", "sku", "percentage", "buffer", "minimum", "maximum", "last_units",
+        "last_channel_id", "updated_at",
+    ];
+    PriceRules = "price_rules", price_rules, [
+        "id", "channel_id", "channel", "sku", "fixed_minor", "currency", "adjust_bp", "round_to_minor", "round_how",
+        "ending_minor", "updated_at",
+    ];
+    PricePushes = "price_pushes", price_pushes, [
+        "id", "channel_id", "channel", "listing_id", "sku", "price_minor", "currency", "source", "state", "attempt",
+        "answer", "finished_at",
     ];
     Scans = "scans", scans, [
         "id", "channel_id", "channel", "kind", "method", "source", "state", "subject", "window_from", "window_to",
@@ -149,6 +178,17 @@ kinds! {
         "id", "channel_id", "channel", "day", "state", "reason", "listed", "explained", "noted", "theirs",
         "theirs_value", "ours", "ours_value", "matched", "missing", "wrong_status", "different_total",
         "only_in_books", "unreadable", "looked_at", "closed_at",
+    ];
+    /// Orders that were missing, or not alike, when a day was looked at.
+    CompletenessOrders = "completeness_orders", completeness_orders, [
+        "id", "channel_id", "channel", "completeness_id", "remote_id", "number", "kind", "reason", "theirs_status",
+        "ours_status", "theirs_minor", "theirs_currency", "ours_minor", "ours_currency", "found_at", "closed_at",
+    ];
+    /// What other programs are told.
+    Happenings = "happenings", happenings, ["id", "kind", "subject", "payload", "created_at"];
+    Told = "told", endpoint_deliveries, [
+        "id", "endpoint_id", "happening_id", "state", "attempts", "next_at", "status", "answer", "created_at",
+        "finished_at",
     ];
     /// Webhooks, without what was in them.
     Deliveries = "deliveries", deliveries, [

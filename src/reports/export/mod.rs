@@ -74,5 +74,5 @@ fn plain(column: &str, value: Option<&Value>) -> ExportCell {
 }
 
 fn is_time(column: &str) -> bool {
-    column.ends_with("_at") || matches!(column, "window_from" | "window_to" | "version")
+    column.ends_with("_at") || matches!(column, "window_from" | "window_to" | "version" | "since")
 }
