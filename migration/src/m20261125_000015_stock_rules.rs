@@ -185,7 +185,7 @@ fn stock() -> Vec<Table> {
             ],
         )
         .index(&["component_id"])
-        .index(&["merchant_id"]),
+        .index(&["merchant_id", "bundle_id"]),
     ]
 }
 

@@ -6,18 +6,21 @@ use super::{
     output::{say, say_json, tell},
     serve::told_to_stop,
 };
+use crate::accounts::DEFAULT_OUTLET;
 use crate::clock::Clock;
 use crate::marketplaces::{self, ShopAddress, Subscribing};
-use crate::sandbox::{Driver, Sandbox, SimShop};
+use crate::sandbox::{Driver, Sandbox, SimShop, SimTill};
+use crate::sinks::dealpos::DealPosSimulator;
 use clap::Args;
 use serde_json::{Value, json};
-use std::{process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Runs the simulated marketplaces alone, on loopback, until Ctrl-C
 ///
 /// Each is one shop that answers as the marketplace's API does and checks what it checks. All credentials are
 /// invented. Port by port: the first marketplace is at --port-base, the next at the port after it.
+/// Behind the last there is a simulated till, DealPOS.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,10 +55,17 @@ pub async fn run(context: &Context, args: &SandboxArgs) -> anyhow::Result<ExitCo
     }
     let driver = Driver::new(sandbox.clone(), args.seed);
     driver.stock_catalogue(&shops);
+    let codes = codes(&shops);
+    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+    let till = DealPosSimulator::new(&[DEFAULT_OUTLET], &codes);
+    let till = sandbox.open_till_at(till, port).await?;
     if context.json {
-        say_json(&shops.iter().map(shop_json).collect::<Vec<_>>())?;
+        let mut places: Vec<Value> = shops.iter().map(shop_json).collect();
+        places.push(till_json(&till));
+        say_json(&places)?;
     } else {
         shops.iter().for_each(say_shop);
+        say_till(&till);
     }
     let stop = CancellationToken::new();
     let sending = tokio::spawn({
@@ -83,6 +93,41 @@ async fn live(driver: &Driver, per_minute: u32) {
         ticks.tick().await;
         tell(driver.step());
     }
+}
+
+/// The seller SKUs of all shops.
+fn codes(shops: &[SimShop]) -> BTreeSet<String> {
+    let of = |shop: &SimShop| {
+        shop.with(|shop| {
+            let variants = shop.products.values().flat_map(|product| &product.variants);
+            let codes = variants.filter_map(|variant| variant.seller_sku.clone());
+            codes.collect::<Vec<_>>()
+        })
+    };
+    shops.iter().flat_map(of).collect()
+}
+
+fn till_json(till: &SimTill) -> Value {
+    json!({
+        "sink": "dealpos",
+        "url": till.origin,
+        "credentials": {
+            "client_id": DealPosSimulator::CLIENT_ID,
+            "client_secret": DealPosSimulator::CLIENT_SECRET,
+        },
+    })
+}
+
+fn say_till(till: &SimTill) {
+    say(format!("DealPOS at {}", till.origin));
+    say("  tell it of sales:");
+    say(format!(
+        "    marketsink dealpos connect {} --client-id {} --client-secret {} --payment-method Marketplace",
+        till.origin,
+        DealPosSimulator::CLIENT_ID,
+        DealPosSimulator::CLIENT_SECRET
+    ));
+    say("");
 }
 
 /// Invented, so they may be shown.

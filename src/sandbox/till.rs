@@ -21,9 +21,17 @@ impl Sandbox {
     ///
     /// # Errors
     /// When no port can be had.
-    #[expect(clippy::unused_async, reason = "the server needs a running runtime")]
     pub async fn open_till(&self, till: DealPosSimulator) -> io::Result<SimTill> {
-        let (listener, port) = server::take_port(0)?;
+        self.open_till_at(till, 0).await
+    }
+
+    /// Opens a till on this port; 0 lets the system choose.
+    ///
+    /// # Errors
+    /// When the port cannot be had.
+    #[expect(clippy::unused_async, reason = "the server needs a running runtime")]
+    pub async fn open_till_at(&self, till: DealPosSimulator, port: u16) -> io::Result<SimTill> {
+        let (listener, port) = server::take_port(port)?;
         let shared = web::Data::new((till.clone(), self.0.clock.clone()));
         let app = move || {
             App::new()

@@ -438,7 +438,7 @@ async fn a_crash_between_any_two_commits_loses_no_message(url: String) {
             world.clock.advance(Duration::from_secs(10));
         }
         world = world.restarted().await;
-        world.settle().await;
+        world.recover().await;
     }
 
     // What the shop told us in vain is found by a download.
@@ -459,7 +459,7 @@ async fn a_crash_between_any_two_commits_loses_no_message(url: String) {
     let sales = logged
         .values()
         .filter(|payload| !payload["order"].is_null());
-    assert_eq!(sales.count() as i64, CUTS);
+    assert_eq!(sales.count() as i64, CUTS, "{}", world.state().await);
     let mut told = BTreeMap::new();
     for raw in receiver.take() {
         let message = raw.header("webhook-id").unwrap().to_owned();
