@@ -15,6 +15,7 @@ mod opening;
 mod products;
 mod refusals;
 mod repeats;
+mod replayed;
 mod restless;
 mod returns;
 mod scan_absence;
