@@ -1,7 +1,7 @@
 //! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
 //!
 //! Owns the tables `scans`, `scan_pages`, `scan_changes`, `notices`, `downloads`, `cursors`, `completeness`,
-//! `completeness_orders`, `delivery_watches`, `delivery_rhythm`, `silences`, `alarms` and `webhook_misses`. Every
+//! `completeness_orders`, `delivery_watches`, `delivery_rhythm`, `silences`, `alarms`, `webhook_misses` and `readings`. Every
 //! function reads the present, makes its calls outside any transaction, and writes what it learned in one; run twice,
 //! it does no harm.
 
@@ -27,6 +27,7 @@ mod push_again;
 mod push_price;
 mod queries;
 mod readback;
+mod readings;
 mod renewals;
 mod returns;
 mod scan;
@@ -55,6 +56,7 @@ pub use pace::Lane;
 pub use queries::{
     downloads, last_scans, open_scans, order_sources, scan, scans, scans_of, untold_orders,
 };
+pub use readings::{Came, newest_shown, prune_readings, readings};
 pub use scan::{
     ControlError, MOST_CHANGES, Plan, Progress, Range, Requested, ScanRequest, ScanWish, Subject,
     WishError, notices, read_notices, scan_changes,
