@@ -86,6 +86,12 @@ const LOOKUPS: &[Lookup] = &[
     Lookup("ix_jobs_key", "jobs", "channel_id, kind", "key", ""),
 ];
 
+/// Deliveries of which nothing was made: few, and the first place to look for an order that nobody heard of.
+const NOT_UNDERSTOOD: (&str, &str) = (
+    "ix_deliveries_not_understood",
+    "deliveries (merchant_id, id) where verdict in ('ignored', 'unknown_topic', 'unreadable', 'unknown_channel')",
+);
+
 /// Where PostgreSQL has an index in the order of a language, in which beginnings are not together.
 const BEGINNINGS: &[Lookup] = &[
     Lookup(
@@ -138,10 +144,15 @@ impl MigrationTrait for Migration {
             let create = lookup.create(is_postgres);
             manager.get_connection().execute_unprepared(&create).await?;
         }
+        let (name, on) = NOT_UNDERSTOOD;
+        let create = format!("create index {name} on {on}");
+        manager.get_connection().execute_unprepared(&create).await?;
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let drop = format!("drop index {}", NOT_UNDERSTOOD.0);
+        manager.get_connection().execute_unprepared(&drop).await?;
         let is_postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
         for Lookup(name, table, ..) in lookups(is_postgres) {
             if *table != "readings" {

@@ -29,8 +29,9 @@ pub use lateness::lateness;
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{
-    DeliveryFilter, Telling, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
-    mark_handled, named, newest_version, tellings, told_without_version,
+    DeliveryFilter, Naming, Telling, counts_by_verdict, deliveries, delivery, events_of,
+    last_delivery_at, mark_handled, named, named_on, naming, newest_version, tellings,
+    told_without_version,
 };
 pub use receive::{Answer, Inbox, Tally};
 pub use replay::{Replayed, replay, take_up_pending};

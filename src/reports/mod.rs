@@ -11,6 +11,7 @@ mod overview;
 mod returns;
 pub mod sales;
 mod scans;
+pub mod search;
 mod state;
 mod statements;
 mod totals;

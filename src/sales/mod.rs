@@ -47,7 +47,7 @@ pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
     KnownOrder, OrderFull, counts_by_channel, document_name, find_orders, fulfilment_name,
     ids_of_numbers, known_orders, latest_orders, order_full, orders_waiting_for, placed_at,
-    standing_named,
+    standing_in_words, standing_named,
 };
 pub use record::{Recorded, Recording, record_order};
 pub use relinked::question_links;

@@ -54,6 +54,13 @@ pub fn standing_named(document: &str, paid: bool, fulfilment: &str) -> Standing 
     Standing::of(document, paid, fulfilment)
 }
 
+/// Document, payment and fulfilment in words, by the names in the database.
+pub fn standing_in_words(document: &str, paid: bool, fulfilment: &str) -> String {
+    let document = document.replace('_', " ");
+    let paid = if paid { "paid" } else { "unpaid" };
+    format!("{document}, {paid}, {fulfilment}")
+}
+
 /// An order with everything that hangs on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderFull {

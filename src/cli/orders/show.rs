@@ -73,9 +73,7 @@ pub async fn run(context: &Context, number: &str) -> anyhow::Result<ExitCode> {
 
 /// Document, payment and fulfilment in words.
 pub fn standing(order: &orders::Model) -> String {
-    let document = order.document.replace('_', " ");
-    let paid = if order.paid { "paid" } else { "unpaid" };
-    format!("{document}, {paid}, {}", order.fulfilment)
+    sales::standing_in_words(&order.document, order.paid, &order.fulfilment)
 }
 
 /// An order as the books hold it.
