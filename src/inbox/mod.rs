@@ -20,6 +20,7 @@ mod queries;
 mod receive;
 mod replay;
 mod self_test;
+mod unread;
 
 pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
@@ -36,6 +37,7 @@ pub use queries::{
 pub use receive::{Answer, Inbox, Tally};
 pub use replay::{Replayed, replay, take_up_pending};
 pub use self_test::{SelfTest, SelfTestError};
+pub use unread::{RefusedNaming, Unread, refused_naming, unread_naming};
 
 use crate::domain::job::named;
 use serde::{Deserialize, Serialize};

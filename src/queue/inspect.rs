@@ -162,6 +162,46 @@ impl Queue {
         Ok(found)
     }
 
+    /// All jobs of one kind and key on a channel, ended ones included, newest first. Along an index.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn of_key(
+        &self,
+        channel: ChannelId,
+        (kind, key): (JobKind, &str),
+        limit: u64,
+    ) -> Result<Vec<jobs::Model>, DbErr> {
+        jobs::Entity::of_channel(channel.0)
+            .filter(jobs::Column::Kind.eq(kind.as_str()))
+            .filter(jobs::Column::Key.eq(key))
+            .order_by_desc(jobs::Column::Id)
+            .limit(limit)
+            .all(self.db.read())
+            .await
+    }
+
+    /// Jobs of a kind on a channel that were given up, or wait after a try that failed; newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn failing(
+        &self,
+        channel: ChannelId,
+        kind: JobKind,
+        limit: u64,
+    ) -> Result<Vec<jobs::Model>, DbErr> {
+        let states = [JobState::Available, JobState::Dead];
+        jobs::Entity::of_channel(channel.0)
+            .filter(jobs::Column::State.is_in(states.map(JobState::as_str)))
+            .filter(jobs::Column::Kind.eq(kind.as_str()))
+            .filter(jobs::Column::LastError.is_not_null())
+            .order_by_desc(jobs::Column::Id)
+            .limit(limit)
+            .all(self.db.read())
+            .await
+    }
+
     /// The history of a job, oldest first; at most `limit` of its last tries.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod apportion;
 mod compare;
 mod conflicts;
 mod edits;
+mod expected;
 mod held;
 mod history;
 mod imported;
@@ -36,6 +37,7 @@ pub use conflicts::{
     Asked, Choice, Conflict, ConflictKind, close_gone, list_conflicts, one as one_conflict, raise,
     take,
 };
+pub use expected::{Shown, StepOutcome, Taken, outcomes};
 pub use held::{mark_attention, record_return};
 pub use imported::{booked_numbers, imported_id};
 pub use lines::QUARANTINE;

@@ -17,6 +17,7 @@ mod error;
 mod examine;
 mod linking;
 mod lookback;
+mod mend;
 mod missed;
 mod orders;
 mod pace;
@@ -52,6 +53,7 @@ pub use linking::{
     create_skus_of_channel, link, unlink,
 };
 pub use lookback::Lookback;
+pub use mend::{Mend, Mended, Told, could_have};
 pub use pace::Lane;
 pub use queries::{
     downloads, last_scans, open_scans, order_sources, scan, scans, scans_of, untold_orders,

@@ -8,6 +8,7 @@ mod cli;
 mod connecting;
 mod contract;
 mod db;
+mod finding;
 mod guide;
 mod lazada;
 mod missed;

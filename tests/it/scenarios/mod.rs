@@ -33,6 +33,7 @@ mod tokens;
 mod told;
 mod upkeep;
 mod weather;
+mod where_is_it;
 mod world;
 
 use world::{World, elsewhere};
