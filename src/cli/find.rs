@@ -5,6 +5,7 @@ use super::{
     follow::LentWorker,
     output::{Table, or_dash, say, say_json},
 };
+use crate::accounts::Actor;
 use crate::domain::JobKind;
 use crate::reports::{
     search::{self, Found, Hit, SearchAnswer},
@@ -138,7 +139,11 @@ async fn ask(session: &Session, text: &str, traces: &[Trace]) -> anyhow::Result<
 
 async fn mend_now(session: &Session, mend: &Mend) -> anyhow::Result<Result<Mended, String>> {
     let sync = &session.app.sync;
-    let mended = match sync.mend(session.merchant, mend, session.now()).await {
+    let actor = Actor::command(account());
+    let mended = match sync
+        .mend(session.merchant, mend, (&actor, None), session.now())
+        .await
+    {
         Ok(mended) => mended,
         Err(error) => return Ok(Err(error.to_string())),
     };
@@ -146,6 +151,13 @@ async fn mend_now(session: &Session, mend: &Mend) -> anyhow::Result<Result<Mende
     wait_until_read(session).await?;
     worker.stop().await?;
     Ok(Ok(mended))
+}
+
+/// The name of the account that runs the command.
+fn account() -> String {
+    let named = ["USER", "LOGNAME", "USERNAME"].map(std::env::var);
+    let named = named.into_iter().flatten().find(|name| !name.is_empty());
+    named.unwrap_or_else(|| "somebody".to_owned())
 }
 
 /// Waits until what was asked for has ended once: what fails is tried again in the background.

@@ -219,6 +219,9 @@ pub async fn naming<C: ConnectionTrait>(
         .limit(limit)
         .all(db)
         .await?;
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
     let ids = events.iter().map(|event| event.delivery_id);
     let heads: Vec<(i64, String, String, i64)> = deliveries::Entity::of_channel(channel.0)
         .select_only()

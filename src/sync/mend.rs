@@ -4,11 +4,14 @@
 //! books hold already changes nothing.
 
 use super::{Previewed, Sync, SyncError};
+use crate::accounts::{Actor, audit};
 use crate::channels::{self, Channel};
+use crate::db::Tx;
 use crate::domain::{ChannelId, Download, JobId, MerchantId, RemoteId, Source, Timestamp, Work};
 use crate::inbox;
 use crate::queue::{self, NewJob, Revived};
 use serde::Serialize;
+use serde_json::json;
 
 /// The one thing that mends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,7 +85,8 @@ impl Sync {
         Ok(preview.orders.into_iter().next())
     }
 
-    /// Does it: enqueues the work, or lets it wait again. Whoever works the queue off does the rest.
+    /// Does it: enqueues the work, or lets it wait again, and notes in the audit trail who did it, in one transaction.
+    /// Whoever works the queue off does the rest.
     ///
     /// # Errors
     /// When the channel does not work, or what is to be mended is not there.
@@ -90,67 +94,76 @@ impl Sync {
         &self,
         merchant: MerchantId,
         mend: &Mend,
+        (actor, why): (&Actor, Option<&str>),
         now: Timestamp,
     ) -> Result<Mended, SyncError> {
-        let mended = match mend {
+        // Calls come before the transaction.
+        let ids = match mend {
             Mend::Download { channel, numbers } => {
-                self.read_now(merchant, *channel, numbers, now).await?
+                self.ids_there(merchant, *channel, numbers).await?
             }
-            Mend::Replay { delivery } => self.take_up(merchant, *delivery, now).await?,
+            Mend::Replay { .. } | Mend::Revive { .. } => Vec::new(),
+        };
+        let tx = self.db().write_tx().await?;
+        let (mended, action, kind, subject) = match mend {
+            Mend::Download { channel, numbers } => {
+                let mended = read_now(&tx, merchant, *channel, (numbers, &ids), now).await?;
+                let subject = numbers.join(",");
+                (mended, "order.downloaded", "order", subject)
+            }
+            Mend::Replay { delivery } => {
+                let mended = self.take_up(&tx, merchant, *delivery, now).await?;
+                let subject = delivery.to_string();
+                (mended, "delivery.replayed", "delivery", subject)
+            }
             Mend::Revive { job } => {
-                let revived = self.shared.queue.revive(merchant, *job, now).await?;
+                let revived = queue::revive(&tx, merchant, *job, now).await?;
                 if revived == Revived::NotDead {
-                    return Err(SyncError::Unknown(format!(
-                        "job {job}, or it was not given up"
-                    )));
+                    let what = format!("job {job}, or it was not given up");
+                    return Err(SyncError::Unknown(what));
                 }
-                Mended {
-                    did: format!("job {job} waits again"),
-                    jobs: 1,
-                }
+                let did = format!("job {job} waits again");
+                (
+                    Mended { did, jobs: 1 },
+                    "job.revived",
+                    "job",
+                    job.to_string(),
+                )
             }
         };
+        let entry = audit::Entry {
+            merchant: Some(merchant),
+            actor,
+            action,
+            subject_kind: kind,
+            subject: &subject,
+            before: None,
+            after: Some(json!({"did": mended.did, "jobs": mended.jobs})),
+            why,
+        };
+        audit::record(&tx, &entry, now).await?;
+        tx.commit().await?;
         self.shared.queue.wake();
         Ok(mended)
     }
 
-    async fn read_now(
+    async fn ids_there(
         &self,
         merchant: MerchantId,
         channel: ChannelId,
         numbers: &[String],
-        now: Timestamp,
-    ) -> Result<Mended, SyncError> {
+    ) -> Result<Vec<RemoteId>, SyncError> {
         let connection = self.connection(channel).await?;
         if connection.merchant != merchant {
             return Err(SyncError::Unknown(format!("channel {channel}")));
         }
         let ids = self.order_ids(connection.id, numbers).await?;
-        let job = |(_, order): &(String, RemoteId)| NewJob {
-            merchant,
-            channel: connection.id,
-            work: Work::FetchOrder {
-                order: order.clone(),
-            },
-            source: Source::Download,
-            run_at: Some(now),
-        };
-        let jobs: Vec<NewJob> = ids.iter().map(job).collect();
-        let tx = self.db().write_tx().await?;
-        queue::enqueue(&tx, &jobs, now).await?;
-        tx.commit().await?;
-        Ok(Mended {
-            did: format!(
-                "order {} is read from channel {}",
-                numbers.join(", "),
-                connection.id
-            ),
-            jobs: jobs.len() as u64,
-        })
+        Ok(ids.into_iter().map(|(_, id)| id).collect())
     }
 
     async fn take_up(
         &self,
+        tx: &Tx,
         merchant: MerchantId,
         delivery: i64,
         now: Timestamp,
@@ -159,9 +172,7 @@ impl Sync {
         let Some(row) = row.filter(|row| row.merchant_id == Some(merchant.0)) else {
             return Err(SyncError::Unknown(format!("delivery {delivery}")));
         };
-        let tx = self.db().write_tx().await?;
-        let replayed = inbox::replay(&tx, merchant, row, now).await?;
-        tx.commit().await?;
+        let replayed = inbox::replay(tx, merchant, row, now).await?;
         Ok(Mended {
             did: format!(
                 "delivery {delivery} was taken up again: {}",
@@ -170,6 +181,35 @@ impl Sync {
             jobs: replayed.jobs,
         })
     }
+}
+
+async fn read_now(
+    tx: &Tx,
+    merchant: MerchantId,
+    channel: ChannelId,
+    (numbers, ids): (&[String], &[RemoteId]),
+    now: Timestamp,
+) -> Result<Mended, SyncError> {
+    let connection = channels::connection_of(tx, channel).await?;
+    let job = |order: &RemoteId| NewJob {
+        merchant,
+        channel: connection.id,
+        work: Work::FetchOrder {
+            order: order.clone(),
+        },
+        source: Source::Download,
+        run_at: Some(now),
+    };
+    let jobs: Vec<NewJob> = ids.iter().map(job).collect();
+    queue::enqueue(tx, &jobs, now).await?;
+    Ok(Mended {
+        did: format!(
+            "order {} is read from channel {}",
+            numbers.join(", "),
+            connection.id
+        ),
+        jobs: jobs.len() as u64,
+    })
 }
 
 /// Channels of the merchant that could have an order: those that are not removed and have an API of their own, first

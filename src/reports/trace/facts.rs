@@ -261,7 +261,9 @@ impl Facts {
         let moved: HashSet<i64> = self.movements.iter().map(|one| one.sku_id).collect();
         let skus: HashSet<i64> = lines.chain(moved.iter().copied()).collect();
         let skus: Vec<SkuId> = skus.into_iter().map(SkuId).collect();
-        self.codes = catalog::sku_codes(db, merchant, &skus).await?;
+        if !skus.is_empty() {
+            self.codes = catalog::sku_codes(db, merchant, &skus).await?;
+        }
         let mut written: Vec<i64> = full.steps.iter().map(|step| step.done_at).collect();
         written.extend([full.order.first_seen_at, full.order.recorded_at]);
         written.sort_unstable();

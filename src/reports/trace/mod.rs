@@ -182,6 +182,11 @@ async fn trace_untold(
 
 fn put_together(facts: &Facts) -> Trace {
     let answered = answer::answer(facts);
+    let mut remarks = booked::remarks(facts);
+    if matches!(answered.answer, Answer::UnlinkedSku { .. }) {
+        // It is the answer.
+        remarks.retain(|remark| remark.code != "unlinked_sku");
+    }
     let channel = facts.channel.as_ref().or(facts.connection.as_ref());
     Trace {
         asked: facts.asked.clone(),
@@ -192,7 +197,7 @@ fn put_together(facts: &Facts) -> Trace {
         answer: answered.answer,
         since: answered.since,
         actions: answered.actions,
-        remarks: booked::remarks(facts),
+        remarks,
         timeline: timeline::timeline(facts),
     }
 }

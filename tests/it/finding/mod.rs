@@ -209,7 +209,7 @@ async fn a_search_costs_the_same_of_much_as_of_little_and_reads_no_table_whole(d
         "R100007",
         "SKU-100007",
         "INV/10000",
-        "TRACK1",
+        "TRACK1000",
         "nothing-of-it",
         "7",
     ];

@@ -28,6 +28,7 @@ mod shopify;
 mod silence;
 mod skus;
 mod stock;
+mod sync_logged;
 mod telling;
 mod tokens;
 mod told;
