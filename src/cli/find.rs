@@ -7,6 +7,7 @@ use super::{
 };
 use crate::accounts::Actor;
 use crate::domain::JobKind;
+use crate::queue::{JobFilter, JobState};
 use crate::reports::{
     search::{self, Found, Hit, SearchAnswer},
     trace::{self, Trace},
@@ -14,7 +15,7 @@ use crate::reports::{
 use crate::sync::{self, Mend, Mended, Told};
 use clap::Args;
 use serde_json::json;
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 /// Kinds that `--mend` works off itself.
 const KINDS: &[JobKind] = &[JobKind::FetchOrder, JobKind::RefreshToken];
@@ -46,6 +47,12 @@ pub struct FindArgs {
     #[arg(long)]
     brief: bool,
 }
+
+/// How often, and how long apart, it is looked whether the order has been read: for 15 seconds.
+const LOOKS: usize = 100;
+const LOOK: Duration = Duration::from_millis(150);
+/// Jobs that are looked at.
+const MOST_JOBS: u64 = 100;
 
 /// What one text came to.
 struct Answered {
@@ -162,15 +169,37 @@ fn account() -> String {
 
 /// Waits until what was asked for has ended once: what fails is tried again in the background.
 async fn wait_until_read(session: &Session) -> anyhow::Result<()> {
-    const LOOKS: usize = 100;
     for _ in 0..LOOKS {
-        let waiting = session.app.queue.waiting(session.now()).await?;
-        if waiting.due == 0 && waiting.running == 0 {
+        if !is_reading(session).await? {
             return Ok(());
         }
-        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        tokio::time::sleep(LOOK).await;
     }
     Ok(())
+}
+
+/// Whether an order is being read, or is to be read now.
+async fn is_reading(session: &Session) -> anyhow::Result<bool> {
+    for state in [JobState::Running, JobState::Available] {
+        let filter = JobFilter {
+            kind: Some(JobKind::FetchOrder),
+            state: Some(state),
+            ..JobFilter::default()
+        };
+        let jobs = session
+            .app
+            .queue
+            .list(session.merchant, &filter, MOST_JOBS)
+            .await?;
+        let now = session.now().micros();
+        if jobs
+            .iter()
+            .any(|job| job.state == "running" || job.run_at <= now)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Answered {

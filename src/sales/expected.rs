@@ -140,7 +140,6 @@ fn asked(shown: Shown, taken: Option<&Taken>, unpaid_orders: bool) -> Vec<(Step,
         asked.push((Step::ArrangeShipment, books.has_tracking_number));
     }
     match shown.standing.fulfilment {
-        Fulfilment::Unsent => {}
         Fulfilment::Sent => {
             let has_left = books.standing.fulfilment != Fulfilment::Unsent;
             asked.push((Step::OutboundLogistic, has_left));
@@ -149,7 +148,7 @@ fn asked(shown: Shown, taken: Option<&Taken>, unpaid_orders: bool) -> Vec<(Step,
             let is_back = books.standing.fulfilment == Fulfilment::Returned;
             asked.push((Step::ReturnGoods, is_back));
         }
-        Fulfilment::Returned => {}
+        Fulfilment::Unsent | Fulfilment::Returned => {}
     }
     if shown.standing.paid {
         asked.push((Step::AddPayment, books.standing.paid));

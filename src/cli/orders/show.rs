@@ -26,7 +26,7 @@ const MOST: u64 = 50;
 /// Tells all that is known about an order: in the books or not, and why
 ///
 /// The number is the marketplace's order number, our invoice number, or a tracking number. Exits with 1 when
-/// the order is not in the books.
+/// the order is not in the books. `marketsink find` tells the same in one line of time, and the reason.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  marketsink orders show 1042\n  marketsink orders show 576900000000000321 --json"

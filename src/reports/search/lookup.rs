@@ -91,7 +91,7 @@ impl Lookup<'_> {
             Like::Beginning(text) if self.db.is_postgres() => {
                 // In the order of bytes, whatever the database's language: `ix_..` with text_pattern_ops.
                 let (table, name) = (column.entity_name(), column.to_string());
-                let name = format!("{table}.{name}", table = table.to_string());
+                let name = format!("{table}.{name}");
                 Condition::all()
                     .add(Expr::cust_with_values(format!("{name} ~>=~ $1"), [*text]))
                     .add(Expr::cust_with_values(

@@ -4,7 +4,10 @@
 use super::World;
 use crate::support::scenarios;
 use marketsink::{
-    accounts::{Actor, Role},
+    accounts::{
+        Actor, Role,
+        audit::{self, AuditFilter},
+    },
     channels::{self, ChannelSettings},
     domain::{Day, Days, RemoteId, Source, Work},
     marketplaces::simulation::{
@@ -51,6 +54,14 @@ impl World {
         let by = (&somebody, Some("the buyer asks"));
         let mended = sync.mend(self.merchant, mend, by, self.clock.now()).await;
         self.settle().await;
+        let db = &self.running.app.db;
+        let noted = audit::list(db, Some(self.merchant), &AuditFilter::default(), 10).await;
+        let noted = noted.unwrap();
+        assert!(
+            noted
+                .iter()
+                .any(|row| row.actor == "Sari" && row.why.is_some())
+        );
         mended.unwrap()
     }
 
@@ -359,9 +370,12 @@ async fn an_order_in_a_webhook_of_no_known_topic_is_found_in_it(url: String) {
 
 async fn an_order_that_completeness_knows_is_explained(url: String) {
     let world = World::unconnected(url).await;
+    let world = world
+        .restarted_with(|settings| settings.sync.first_download = Duration::from_secs(600))
+        .await;
     world.stock_shops().await;
     let early = world.order(&world.first, Paid, &[("MUG", 1)]);
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(3_600));
     world.connect_all().await;
     world.settle().await;
     let late = world.untold(&world.first, "MUG");
@@ -383,6 +397,8 @@ async fn an_order_that_completeness_knows_is_explained(url: String) {
     assert!(found.is_in_books(), "{found:?}");
     let proofs = kinds(&found);
     assert!(proofs.contains(&MomentKind::Completeness), "{proofs:?}");
+    world.mend(&explained).await;
+    assert!(world.trace(early.as_str()).await.is_in_books());
     world.close().await;
 }
 
