@@ -17,6 +17,7 @@ mod doctor;
 mod drift;
 mod endpoints;
 mod export;
+mod find;
 mod finding;
 mod follow;
 mod guide;
@@ -40,6 +41,7 @@ mod setup;
 mod sheet;
 mod state;
 mod stock;
+mod sync_log;
 mod webhook;
 
 pub use demo::DemoArgs;
@@ -60,7 +62,7 @@ MARKETSINK_* variables; `marketsink config` shows what holds.
 Examples:
   marketsink demo
   marketsink channel add woocommerce --url https://shop.example.com --secret consumer_key=- --secret consumer_secret=-
-  marketsink orders show 1042";
+  marketsink find 1042";
 
 #[derive(Debug, Parser)]
 #[command(name = "marketsink", version, about, after_help = AFTER_HELP)]
@@ -100,6 +102,7 @@ enum Command {
     #[command(subcommand)]
     Listings(listings::ListingsCommand),
     Drift(drift::DriftArgs),
+    Find(find::FindArgs),
     #[command(subcommand)]
     Orders(orders::OrdersCommand),
     #[command(subcommand)]
@@ -137,6 +140,7 @@ enum Command {
     Alarms(alarms::AlarmsCommand),
     #[command(subcommand)]
     Secrets(sealing::SecretsCommand),
+    SyncLog(sync_log::SyncLogArgs),
     State(state::StateArgs),
     Config(setup::ConfigArgs),
     Doctor(doctor::DoctorArgs),
@@ -171,12 +175,14 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Scans(command) => scans::run(&context()?, command).await,
         Command::Listings(command) => listings::run(&context()?, command).await,
         Command::Drift(args) => drift::run(&context()?, &args).await,
+        Command::Find(args) => find::run(&context()?, &args).await,
         Command::Orders(command) => orders::run(&context()?, command).await,
         Command::Conflicts(command) => conflicts::run(&context()?, command).await,
         Command::Completeness(command) => completeness::run(&context()?, command).await,
         Command::Payouts(command) => payouts::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
+        Command::SyncLog(args) => sync_log::run(&context()?, &args).await,
         Command::Stock(command) => stock::run(&context()?, command).await,
         Command::Outlets(command) => outlets::run(&context()?, command).await,
         Command::Bundles(command) => bundles::run(&context()?, command).await,

@@ -65,7 +65,7 @@ impl Standing {
 }
 
 /// One order as the marketplace's API showed it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Order {
     pub remote_id: RemoteId,
     /// The number that buyers and support staff use; often equal to `remote_id`.
@@ -103,7 +103,7 @@ impl Order {
 }
 
 /// One line. TikTok Shop sends one per unit; others give a quantity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OrderLine {
     pub remote_id: RemoteId,
     pub product_id: RemoteId,

@@ -20,6 +20,7 @@ mod queries;
 mod receive;
 mod replay;
 mod self_test;
+mod unread;
 
 pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
@@ -29,12 +30,14 @@ pub use lateness::lateness;
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{
-    DeliveryFilter, Telling, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
-    mark_handled, named, newest_version, tellings, told_without_version,
+    DeliveryFilter, Naming, Telling, counts_by_verdict, deliveries, delivery, events_of,
+    last_delivery_at, mark_handled, named, named_on, naming, newest_version, tellings,
+    told_without_version,
 };
 pub use receive::{Answer, Inbox, Tally};
 pub use replay::{Replayed, replay, take_up_pending};
 pub use self_test::{SelfTest, SelfTestError};
+pub use unread::{RefusedNaming, Unread, refused_naming, unread_naming};
 
 use crate::domain::job::named;
 use serde::{Deserialize, Serialize};

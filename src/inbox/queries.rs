@@ -162,6 +162,96 @@ pub async fn named<C: ConnectionTrait>(
     Ok(found)
 }
 
+/// Which of these subjects events on these channels of a merchant name; one query along an index.
+pub async fn named_on<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    channels: &[ChannelId],
+    kind: EventKind,
+    subjects: &[String],
+    limit: u64,
+) -> Result<Vec<(ChannelId, RemoteId)>, DbErr> {
+    if channels.is_empty() || subjects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(i64, Option<String>)> = events::Entity::of_merchant(merchant.0)
+        .select_only()
+        .columns([events::Column::ChannelId, events::Column::Subject])
+        .distinct()
+        .filter(events::Column::ChannelId.is_in(channels.iter().map(|id| id.0)))
+        .filter(events::Column::Kind.eq(kind.as_str()))
+        .filter(events::Column::Subject.is_in(subjects.iter().map(String::as_str)))
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let named = |(channel, subject): (i64, Option<String>)| {
+        Some((ChannelId(channel), RemoteId::from(subject?)))
+    };
+    Ok(rows.into_iter().filter_map(named).collect())
+}
+
+/// A delivery that names a subject, without its body, and what its event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    pub delivery: i64,
+    pub topic: String,
+    pub verdict: String,
+    pub received_at: i64,
+    pub version: Option<i64>,
+    /// Of the event: `pending` or `handled`.
+    pub state: String,
+    pub handled_at: Option<i64>,
+}
+
+/// The deliveries of a channel that name a subject, newest first. Two queries, each along an index.
+pub async fn naming<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    kind: EventKind,
+    subject: &RemoteId,
+    limit: u64,
+) -> Result<Vec<Naming>, DbErr> {
+    let events = events::Entity::of_channel(channel.0)
+        .filter(events::Column::Kind.eq(kind.as_str()))
+        .filter(events::Column::Subject.eq(subject.as_str()))
+        .order_by_desc(events::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await?;
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = events.iter().map(|event| event.delivery_id);
+    let heads: Vec<(i64, String, String, i64)> = deliveries::Entity::of_channel(channel.0)
+        .select_only()
+        .columns([
+            deliveries::Column::Id,
+            deliveries::Column::Topic,
+            deliveries::Column::Verdict,
+            deliveries::Column::ReceivedAt,
+        ])
+        .filter(deliveries::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let naming = |event: events::Model| {
+        let mut heads = heads.iter();
+        let (delivery, topic, verdict, received_at) =
+            heads.find(|head| head.0 == event.delivery_id)?.clone();
+        Some(Naming {
+            delivery,
+            topic,
+            verdict,
+            received_at,
+            version: event.version,
+            state: event.state,
+            handled_at: event.handled_at,
+        })
+    };
+    Ok(events.into_iter().filter_map(naming).collect())
+}
+
 /// Marks the pending events of a subject handled, in the transaction that handled them. Events that came
 /// after `read_at`, when the subject was read, stay pending: they have a job of their own.
 pub async fn mark_handled(

@@ -373,6 +373,47 @@ pub async fn deliveries<C: ConnectionTrait>(
     Ok(pairs)
 }
 
+/// What was told of one subject at these times, oldest first, with the state of its deliveries by endpoint. The times
+/// are those at which the books were written: the log is written in the same transaction.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn told_of<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    subject: &str,
+    at: &[i64],
+) -> Result<Vec<(happenings::Model, Vec<rows::Model>)>, DbErr> {
+    let found = happenings::Entity::of_merchant(merchant.0)
+        .filter(happenings::Column::CreatedAt.is_in(at.iter().copied()))
+        .filter(happenings::Column::Subject.eq(subject))
+        .order_by_asc(happenings::Column::Id)
+        .limit(CHUNK)
+        .all(db)
+        .await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let listening: Vec<i64> = endpoints::Entity::of_merchant(merchant.0)
+        .select_only()
+        .column(endpoints::Column::Id)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let told = rows::Entity::find()
+        .filter(rows::Column::EndpointId.is_in(listening))
+        .filter(rows::Column::HappeningId.is_in(found.iter().map(|one| one.id)))
+        .order_by_asc(rows::Column::Id)
+        .all(db)
+        .await?;
+    let with_told = |one: happenings::Model| {
+        let of = told.iter().filter(|row| row.happening_id == one.id);
+        let of = of.cloned().collect();
+        (one, of)
+    };
+    Ok(found.into_iter().map(with_told).collect())
+}
+
 /// The merchant's log behind `after`, oldest first.
 ///
 /// # Errors

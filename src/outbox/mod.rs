@@ -20,7 +20,9 @@ mod deliveries;
 mod endpoints;
 mod tell;
 
-pub use deliveries::{Due, Replay, Told, deliveries, due, happenings, next_due, note, replay};
+pub use deliveries::{
+    Due, Replay, Told, deliveries, due, happenings, next_due, note, replay, told_of,
+};
 pub use endpoints::{
     Endpoint, EndpointState, NewEndpoint, add, disable, endpoint, endpoints, load, pause, remove,
     resume,

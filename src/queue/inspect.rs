@@ -4,6 +4,7 @@ use super::{
     JobState, Queue,
     held::{self, Placed, PutBack},
 };
+use crate::db::Tx;
 use crate::domain::{ChannelId, JobId, JobKind, MerchantId, Timestamp};
 use entity::{job_attempts, jobs};
 use sea_orm::{
@@ -162,6 +163,46 @@ impl Queue {
         Ok(found)
     }
 
+    /// All jobs of one kind and key on a channel, ended ones included, newest first. Along an index.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn of_key(
+        &self,
+        channel: ChannelId,
+        (kind, key): (JobKind, &str),
+        limit: u64,
+    ) -> Result<Vec<jobs::Model>, DbErr> {
+        jobs::Entity::of_channel(channel.0)
+            .filter(jobs::Column::Kind.eq(kind.as_str()))
+            .filter(jobs::Column::Key.eq(key))
+            .order_by_desc(jobs::Column::Id)
+            .limit(limit)
+            .all(self.db.read())
+            .await
+    }
+
+    /// Jobs of a kind on a channel that were given up, or wait after a try that failed; newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn failing(
+        &self,
+        channel: ChannelId,
+        kind: JobKind,
+        limit: u64,
+    ) -> Result<Vec<jobs::Model>, DbErr> {
+        let states = [JobState::Available, JobState::Dead];
+        jobs::Entity::of_channel(channel.0)
+            .filter(jobs::Column::State.is_in(states.map(JobState::as_str)))
+            .filter(jobs::Column::Kind.eq(kind.as_str()))
+            .filter(jobs::Column::LastError.is_not_null())
+            .order_by_desc(jobs::Column::Id)
+            .limit(limit)
+            .all(self.db.read())
+            .await
+    }
+
     /// The history of a job, oldest first; at most `limit` of its last tries.
     ///
     /// # Errors
@@ -193,22 +234,36 @@ impl Queue {
         now: Timestamp,
     ) -> Result<Revived, DbErr> {
         let tx = self.db.write_tx().await?;
-        let only = Condition::all()
-            .add(jobs::Column::Id.eq(id.0))
-            .add(jobs::Column::MerchantId.eq(merchant.0))
-            .add(jobs::Column::State.eq(JobState::Dead.as_str()));
-        let back = PutBack {
-            only,
-            run_at: now,
-            attempts: Expr::val(0_i64),
-            error: Some("revived by a person"),
-        };
-        let placed = held::put_back(&tx, back, now).await?;
+        let revived = revive(&tx, merchant, id, now).await?;
         tx.commit().await?;
-        Ok(match placed {
-            Placed::Waiting => Revived::Waiting,
-            Placed::Superseded => Revived::Superseded,
-            Placed::Nothing => Revived::NotDead,
-        })
+        Ok(revived)
     }
+}
+
+/// The same in the caller's transaction.
+///
+/// # Errors
+/// When the database refuses; the transaction is then of no more use.
+pub async fn revive(
+    tx: &Tx,
+    merchant: MerchantId,
+    id: JobId,
+    now: Timestamp,
+) -> Result<Revived, DbErr> {
+    let only = Condition::all()
+        .add(jobs::Column::Id.eq(id.0))
+        .add(jobs::Column::MerchantId.eq(merchant.0))
+        .add(jobs::Column::State.eq(JobState::Dead.as_str()));
+    let back = PutBack {
+        only,
+        run_at: now,
+        attempts: Expr::val(0_i64),
+        error: Some("revived by a person"),
+    };
+    let placed = held::put_back(tx, back, now).await?;
+    Ok(match placed {
+        Placed::Waiting => Revived::Waiting,
+        Placed::Superseded => Revived::Superseded,
+        Placed::Nothing => Revived::NotDead,
+    })
 }

@@ -28,7 +28,7 @@ pub use active::active;
 pub use claim::Claimed;
 pub use enqueue::{NewJob, cancel_one, cancel_waiting, enqueue, hurry};
 pub use finish::{Ended, Outcome};
-pub use inspect::{Counts, JobFilter, Revived, alive, last_words};
+pub use inspect::{Counts, JobFilter, Revived, alive, last_words, revive};
 pub use janitor::Swept;
 
 use crate::db::Db;

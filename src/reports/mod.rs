@@ -1,5 +1,5 @@
 //! Questions that only read: the overview, scans, the views of the catalogue, drift, what was
-//! sold and what the stock is worth, and the whole state as text.
+//! sold and what the stock is worth, where an order is and why, and the whole state as text.
 //!
 //! Owns no table and writes none.
 
@@ -11,9 +11,12 @@ mod overview;
 mod returns;
 pub mod sales;
 mod scans;
+pub mod search;
 mod state;
 mod statements;
+pub mod sync_log;
 mod totals;
+pub mod trace;
 mod valuation;
 pub mod views;
 

@@ -8,6 +8,7 @@ mod apportion;
 mod compare;
 mod conflicts;
 mod edits;
+mod expected;
 mod held;
 mod history;
 mod imported;
@@ -36,6 +37,7 @@ pub use conflicts::{
     Asked, Choice, Conflict, ConflictKind, close_gone, list_conflicts, one as one_conflict, raise,
     take,
 };
+pub use expected::{Shown, StepOutcome, Taken, outcomes};
 pub use held::{mark_attention, record_return};
 pub use imported::{booked_numbers, imported_id};
 pub use lines::QUARANTINE;
@@ -45,8 +47,9 @@ pub use numbers::{
 };
 pub use plan::{Booked, BookedLine, Plan};
 pub use queries::{
-    KnownOrder, OrderFull, counts_by_channel, find_orders, ids_of_numbers, known_orders,
-    latest_orders, order_full, orders_waiting_for, placed_at,
+    KnownOrder, OrderFull, counts_by_channel, document_name, find_orders, fulfilment_name,
+    ids_of_numbers, known_orders, latest_orders, order_full, orders_waiting_for, placed_at,
+    standing_in_words, standing_named,
 };
 pub use record::{Recorded, Recording, record_order};
 pub use relinked::question_links;

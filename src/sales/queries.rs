@@ -15,7 +15,8 @@ use sea_orm::{
 };
 use std::collections::HashMap;
 
-pub(super) fn document_name(document: Document) -> &'static str {
+/// The name in the database, in logs and in answers; never renamed.
+pub fn document_name(document: Document) -> &'static str {
     match document {
         Document::None => "none",
         Document::SalesOrder => "sales_order",
@@ -24,7 +25,8 @@ pub(super) fn document_name(document: Document) -> &'static str {
     }
 }
 
-pub(super) fn fulfilment_name(fulfilment: Fulfilment) -> &'static str {
+/// The same of where the goods are.
+pub fn fulfilment_name(fulfilment: Fulfilment) -> &'static str {
     match fulfilment {
         Fulfilment::Unsent => "unsent",
         Fulfilment::Sent => "sent",
@@ -33,18 +35,30 @@ pub(super) fn fulfilment_name(fulfilment: Fulfilment) -> &'static str {
 }
 
 pub(super) fn standing_of(row: &orders::Model) -> Standing {
-    let document = match row.document.as_str() {
+    standing_named(&row.document, row.paid, &row.fulfilment)
+}
+
+/// How an order stands, by the names in the database.
+pub fn standing_named(document: &str, paid: bool, fulfilment: &str) -> Standing {
+    let document = match document {
         "sales_order" => Document::SalesOrder,
         "invoice" => Document::Invoice,
         "void" => Document::Void,
         _ => Document::None,
     };
-    let fulfilment = match row.fulfilment.as_str() {
+    let fulfilment = match fulfilment {
         "sent" => Fulfilment::Sent,
         "returned" => Fulfilment::Returned,
         _ => Fulfilment::Unsent,
     };
-    Standing::of(document, row.paid, fulfilment)
+    Standing::of(document, paid, fulfilment)
+}
+
+/// Document, payment and fulfilment in words, by the names in the database.
+pub fn standing_in_words(document: &str, paid: bool, fulfilment: &str) -> String {
+    let document = document.replace('_', " ");
+    let paid = if paid { "paid" } else { "unpaid" };
+    format!("{document}, {paid}, {fulfilment}")
 }
 
 /// An order with everything that hangs on it.

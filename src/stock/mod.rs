@@ -45,7 +45,7 @@ pub use ledger::{
 };
 pub use opening::{levels_of, open_levels};
 pub use oversold::{Oversell, oversells};
-pub use pushes::{PushFilter, PushResult, failed_since, pushes, record_push};
+pub use pushes::{PushFilter, PushResult, failed_since, pushes, pushes_between, record_push};
 pub use rule::{MOST_UNITS, Rule, quantity};
 pub use rules::{
     RuleError, RuleScope, Rules, check as check_rule, list_rules, remove_rule, set_rule,

@@ -98,6 +98,25 @@ pub async fn pushes<C: ConnectionTrait>(
         .await
 }
 
+/// What these listings were told between two times, oldest first. Along an index.
+pub async fn pushes_between<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    listings: &[ListingId],
+    (from, to): (Timestamp, Timestamp),
+    limit: u64,
+) -> Result<Vec<stock_pushes::Model>, DbErr> {
+    stock_pushes::Entity::of_merchant(merchant.0)
+        .filter(stock_pushes::Column::ListingId.is_in(listings.iter().map(|id| id.0)))
+        .filter(stock_pushes::Column::FinishedAt.gte(from.micros()))
+        .filter(stock_pushes::Column::FinishedAt.lte(to.micros()))
+        .order_by_asc(stock_pushes::Column::FinishedAt)
+        .order_by_asc(stock_pushes::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
 /// Listings of a channel whose last push failed, though it was tried since `since`.
 pub async fn failed_since<C: ConnectionTrait>(
     db: &C,

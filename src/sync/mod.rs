@@ -1,7 +1,7 @@
 //! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
 //!
 //! Owns the tables `scans`, `scan_pages`, `scan_changes`, `notices`, `downloads`, `cursors`, `completeness`,
-//! `completeness_orders`, `delivery_watches`, `delivery_rhythm`, `silences`, `alarms` and `webhook_misses`. Every
+//! `completeness_orders`, `delivery_watches`, `delivery_rhythm`, `silences`, `alarms`, `webhook_misses` and `readings`. Every
 //! function reads the present, makes its calls outside any transaction, and writes what it learned in one; run twice,
 //! it does no harm.
 
@@ -17,6 +17,7 @@ mod error;
 mod examine;
 mod linking;
 mod lookback;
+mod mend;
 mod missed;
 mod orders;
 mod pace;
@@ -27,6 +28,7 @@ mod push_again;
 mod push_price;
 mod queries;
 mod readback;
+mod readings;
 mod renewals;
 mod returns;
 mod scan;
@@ -51,10 +53,12 @@ pub use linking::{
     create_skus_of_channel, link, unlink,
 };
 pub use lookback::Lookback;
+pub use mend::{Mend, Mended, Told, could_have};
 pub use pace::Lane;
 pub use queries::{
     downloads, last_scans, open_scans, order_sources, scan, scans, scans_of, untold_orders,
 };
+pub use readings::{Came, newest_shown, prune_readings, readings};
 pub use scan::{
     ControlError, MOST_CHANGES, Plan, Progress, Range, Requested, ScanRequest, ScanWish, Subject,
     WishError, notices, read_notices, scan_changes,

@@ -1,6 +1,9 @@
 //! Reading orders back and recording them: the one road to a recorded order.
 
-use super::{Lane, Sync, SyncError};
+use super::{
+    Lane, Sync, SyncError,
+    readings::{self, Asked, Came},
+};
 use crate::channels::Channel;
 use crate::domain::{ChannelId, EventKind, Order, RemoteId, Source, Timestamp, Work};
 use crate::inbox;
@@ -81,6 +84,8 @@ impl Sync {
     async fn record(&self, read: &Read, job: &Claimed, id: &RemoteId) -> Result<(), SyncError> {
         let connection = &read.connection;
         if let Some(error) = read.unreadable.get(id) {
+            let why = (Came::Failed, error.to_string());
+            self.keep_failed(read, job, id, why).await?;
             return Err(self.trouble(connection, read.version, error.clone()).await);
         }
         let Some(order) = read.orders.get(id) else {
@@ -94,7 +99,8 @@ impl Sync {
             connection,
             source: job.source,
         };
-        sales::record_order(&tx, recording, order, now).await?;
+        let recorded = sales::record_order(&tx, recording, order, now).await?;
+        readings::keep(&tx, asked(read, job), order, &recorded, now).await?;
         for told in &apart {
             sales::record_return(&tx, recording, id, told, now).await?;
         }
@@ -117,6 +123,8 @@ impl Sync {
     async fn missing(&self, read: &Read, job: &Claimed, id: &RemoteId) -> Result<(), SyncError> {
         let unknown = || SyncError::Unknown(format!("order {id}"));
         if job.attempt < PATIENCE && job.source != Source::Download {
+            let why = (Came::NotShown, unknown().to_string());
+            self.keep_failed(read, job, id, why).await?;
             return Err(unknown());
         }
         let now = self.shared.clock.now();
@@ -126,12 +134,27 @@ impl Sync {
         let hidden = placed_at.and_then(|at| connection.marketplace.hides_orders_of(at, now));
         let deleted = "the marketplace no longer shows this order; it was deleted there";
         let reason = hidden.unwrap_or(deleted);
+        let why = (Came::NotShown, reason);
+        readings::keep_failed(&tx, asked(read, job), id, why, now).await?;
         let booked = sales::mark_attention(&tx, connection, id, reason, now).await?;
         if booked {
             handled(&tx, connection.id, id, read.at, now).await?;
         }
         tx.commit().await?;
         if booked { Ok(()) } else { Err(unknown()) }
+    }
+
+    async fn keep_failed(
+        &self,
+        read: &Read,
+        job: &Claimed,
+        id: &RemoteId,
+        (came, why): (Came, String),
+    ) -> Result<(), SyncError> {
+        let now = self.shared.clock.now();
+        let tx = self.db().write_tx().await?;
+        readings::keep_failed(&tx, asked(read, job), id, (came, &why), now).await?;
+        Ok(tx.commit().await?)
     }
 }
 
@@ -143,6 +166,13 @@ struct Read {
     at: Timestamp,
     orders: HashMap<RemoteId, Order>,
     unreadable: HashMap<RemoteId, MarketplaceError>,
+}
+
+fn asked<'a>(read: &'a Read, job: &Claimed) -> Asked<'a> {
+    Asked {
+        connection: &read.connection,
+        source: job.source,
+    }
 }
 
 fn order_of(work: &Work) -> Option<RemoteId> {

@@ -16,7 +16,8 @@ use super::{
     output::{Table, dash, say_json},
 };
 use crate::channels::{self, Channel};
-use crate::marketplaces::{self, Marketplace, ShopAddress, Subscribing};
+use crate::marketplaces::{self, Marketplace, Subscribing};
+use crate::reports::trace;
 use add::AddArgs;
 use answer::AnswerArgs;
 use anyhow::anyhow;
@@ -92,12 +93,7 @@ fn find_marketplace(slug: &str) -> anyhow::Result<&'static dyn Marketplace> {
 
 /// The command that connects this shop again.
 pub(super) fn again(channel: &Channel) -> String {
-    let (slug, connecting) = (channel.marketplace.slug(), channel.marketplace.connecting());
-    let how = if connecting.consent { "link" } else { "add" };
-    let url = channel.base_url.as_deref();
-    let url = url.filter(|_| connecting.address != ShopAddress::Shared);
-    let url = url.map_or_else(String::new, |url| format!(" --url {url}"));
-    format!("marketsink channel {how} {slug}{url}")
+    trace::reconnecting(channel)
 }
 
 /// What makes webhooks come that do not.

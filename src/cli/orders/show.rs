@@ -26,7 +26,7 @@ const MOST: u64 = 50;
 /// Tells all that is known about an order: in the books or not, and why
 ///
 /// The number is the marketplace's order number, our invoice number, or a tracking number. Exits with 1 when
-/// the order is not in the books.
+/// the order is not in the books. `marketsink find` tells the same in one line of time, and the reason.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  marketsink orders show 1042\n  marketsink orders show 576900000000000321 --json"
@@ -73,9 +73,7 @@ pub async fn run(context: &Context, number: &str) -> anyhow::Result<ExitCode> {
 
 /// Document, payment and fulfilment in words.
 pub fn standing(order: &orders::Model) -> String {
-    let document = order.document.replace('_', " ");
-    let paid = if order.paid { "paid" } else { "unpaid" };
-    format!("{document}, {paid}, {}", order.fulfilment)
+    sales::standing_in_words(&order.document, order.paid, &order.fulfilment)
 }
 
 /// An order as the books hold it.

@@ -4,6 +4,7 @@ mod completeness;
 mod consent;
 mod custom_store;
 mod files;
+mod finding;
 mod help;
 mod listings;
 mod serving;

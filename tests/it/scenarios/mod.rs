@@ -28,11 +28,13 @@ mod shopify;
 mod silence;
 mod skus;
 mod stock;
+mod sync_logged;
 mod telling;
 mod tokens;
 mod told;
 mod upkeep;
 mod weather;
+mod where_is_it;
 mod world;
 
 use world::{World, elsewhere};
