@@ -9,24 +9,28 @@
 //! 4. Nothing is answered with 2xx that is not on disk, except a handshake and a self-test of ours, which have
 //!    no content.
 
+mod bodies;
 mod commit;
 mod counts;
 mod fetched;
 mod follow_up;
 mod lateness;
 mod old_keys;
+mod prune;
 mod quarantine;
 mod queries;
 mod receive;
 mod replay;
 mod self_test;
 
+pub use bodies::{BodyError, Packed, body_of, pack_bodies};
 pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
 pub use counts::{QUARTER, arrived_between, arrived_per_quarter, first_and_last_arrival};
 pub use fetched::{Kept, keep_fetched};
 pub use lateness::lateness;
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
+pub use prune::{DEDUPE_WINDOW, prune_bodies, prune_deliveries, prune_quarantine};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{
     DeliveryFilter, Telling, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,

@@ -202,6 +202,7 @@ impl Queue {
             run_at: now,
             attempts: Expr::val(0_i64),
             error: Some("revived by a person"),
+            cause: None,
         };
         let placed = held::put_back(&tx, back, now).await?;
         tx.commit().await?;
