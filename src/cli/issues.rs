@@ -5,6 +5,7 @@ use super::{
     output::{Table, at, dash, or_dash, say, say_json},
     sheet::{Sheet, number, text},
 };
+use crate::accounts::Actor;
 use crate::domain::{Cause, ChannelId, Timestamp};
 use crate::issues::{self, Filter, Issue};
 use anyhow::bail;
@@ -271,17 +272,19 @@ async fn mute(context: &Context, args: &MuteArgs) -> anyhow::Result<()> {
     let session = context.session().await?;
     let now = session.now();
     let tx = session.app.db.write_tx().await?;
-    issues::mute(&tx, session.merchant, args.id, (by, why), now).await?;
+    let actor = Actor::command(by);
+    issues::mute(&tx, session.merchant, args.id, (&actor, why), now).await?;
     tx.commit().await?;
     session.close().await?;
     said(context, args.id, "muted until it closes")
 }
 
 async fn unmute(context: &Context, args: &UnmuteArgs) -> anyhow::Result<()> {
-    named(args.by.as_deref())?;
+    let actor = Actor::command(named(args.by.as_deref())?);
     let session = context.session().await?;
+    let now = session.now();
     let tx = session.app.db.write_tx().await?;
-    issues::unmute(&tx, session.merchant, args.id).await?;
+    issues::unmute(&tx, session.merchant, args.id, (&actor, None), now).await?;
     tx.commit().await?;
     session.close().await?;
     said(context, args.id, "in lists again")

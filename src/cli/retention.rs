@@ -4,6 +4,9 @@ use super::{
     context::Context,
     output::{Table, or_dash, say, say_json},
 };
+use crate::accounts::{Actor, audit};
+use crate::db::Db;
+use crate::domain::Timestamp;
 use crate::upkeep::{self, Keeping, Kept, Tended};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -37,6 +40,12 @@ pub struct RunArgs {
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
+    /// Who runs it
+    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
+    by: Option<String>,
+    /// Why now
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
 }
 
 pub async fn run(context: &Context, command: RetentionCommand) -> anyhow::Result<ExitCode> {
@@ -119,6 +128,7 @@ async fn take_away(context: &Context, args: &RunArgs) -> anyhow::Result<()> {
     let (done, packed) = if args.dry_run {
         (upkeep::dry_run(&app.db, keeping).await?, None)
     } else {
+        note(&app.db, args, keeping.now).await?;
         let done = upkeep::run_all(&app.db, keeping).await?;
         let packed = upkeep::pack_some(&app.db, keeping, usize::MAX).await?;
         (done, Some(packed))
@@ -142,6 +152,24 @@ async fn take_away(context: &Context, args: &RunArgs) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Who had it run: what goes, goes in many transactions.
+async fn note(db: &Db, args: &RunArgs, now: Timestamp) -> anyhow::Result<()> {
+    let actor = Actor::command(args.by.as_deref().unwrap_or("unknown"));
+    let entry = audit::Entry {
+        merchant: None,
+        actor: &actor,
+        action: "retention.run",
+        subject_kind: "retention",
+        subject: "all",
+        before: None,
+        after: None,
+        why: args.why.as_deref(),
+    };
+    let tx = db.write_tx().await?;
+    audit::record(&tx, &entry, now).await?;
+    Ok(tx.commit().await?)
 }
 
 fn say_done(done: &[Tended], is_dry: bool) {

@@ -57,7 +57,7 @@ async fn not_understood(db: &Db, shops: &Shops, now: Timestamp) -> Result<Vec<Fo
             &mut all[place]
         } else {
             one.to_do = format!(
-                "marketsink deliveries show {id}; after an update of marketsink they are parsed again by themselves"
+                "marketsink deliveries show {id}; after an update they are parsed again by themselves"
             );
             all.push(one);
             all.last_mut().expect("it was just added")

@@ -1,6 +1,7 @@
 //! The rows of issues: writing what changed, and reading them.
 
 use super::{Change, Found, IssueError, Looked, compare, compare::sample_text};
+use crate::accounts::{Actor, audit};
 use crate::db::{Db, Pruned, Span, Tx, prune_rows};
 use crate::domain::{Cause, ChannelId, MerchantId, Timestamp};
 use entity::issues;
@@ -12,6 +13,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 use serde::Serialize;
+use serde_json::json;
 
 const OPEN: &str = "open";
 const CLOSED: &str = "closed";
@@ -325,40 +327,71 @@ pub async fn mute(
     tx: &Tx,
     merchant: MerchantId,
     id: i64,
-    (by, why): (&str, &str),
+    (actor, why): (&Actor, &str),
     now: Timestamp,
 ) -> Result<(), IssueError> {
-    set_muted(tx, merchant, id, Some((by, why, now))).await
+    let row = open_row(tx, merchant, id).await?;
+    let entry = entry(&row, "issue.muted", (actor, Some(why)), (false, true));
+    audit::record(tx, &entry, now).await?;
+    let mut row = row.into_active_model();
+    row.muted_at = Set(Some(now.micros()));
+    row.muted_by = Set(Some(actor.name.clone()));
+    row.muted_why = Set(Some(why.to_owned()));
+    row.update(tx).await?;
+    Ok(())
 }
 
 /// Shows an issue in lists again.
 ///
 /// # Errors
 /// When there is no such open issue, or the database refuses.
-pub async fn unmute(tx: &Tx, merchant: MerchantId, id: i64) -> Result<(), IssueError> {
-    set_muted(tx, merchant, id, None).await
-}
-
-async fn set_muted(
+pub async fn unmute(
     tx: &Tx,
     merchant: MerchantId,
     id: i64,
-    how: Option<(&str, &str, Timestamp)>,
+    (actor, why): (&Actor, Option<&str>),
+    now: Timestamp,
 ) -> Result<(), IssueError> {
+    let row = open_row(tx, merchant, id).await?;
+    let entry = entry(&row, "issue.unmuted", (actor, why), (true, false));
+    audit::record(tx, &entry, now).await?;
+    let mut row = row.into_active_model();
+    row.muted_at = Set(None);
+    row.muted_by = Set(None);
+    row.muted_why = Set(None);
+    row.update(tx).await?;
+    Ok(())
+}
+
+async fn open_row(tx: &Tx, merchant: MerchantId, id: i64) -> Result<issues::Model, IssueError> {
     let row = issues::Entity::of_merchant(merchant.0)
         .filter(issues::Column::Id.eq(id))
         .one(tx)
         .await?
         .ok_or(IssueError::Unknown(id))?;
-    if row.state != OPEN {
-        return Err(IssueError::Closed(id));
+    if row.state == OPEN {
+        Ok(row)
+    } else {
+        Err(IssueError::Closed(id))
     }
-    let mut row = row.into_active_model();
-    row.muted_at = Set(how.map(|(.., now)| now.micros()));
-    row.muted_by = Set(how.map(|(by, ..)| by.to_owned()));
-    row.muted_why = Set(how.map(|(_, why, _)| why.to_owned()));
-    row.update(tx).await?;
-    Ok(())
+}
+
+fn entry<'a>(
+    row: &'a issues::Model,
+    action: &'static str,
+    (actor, why): (&'a Actor, Option<&'a str>),
+    (was_muted, is_muted): (bool, bool),
+) -> audit::Entry<'a> {
+    audit::Entry {
+        merchant: Some(MerchantId(row.merchant_id)),
+        actor,
+        action,
+        subject_kind: "issue",
+        subject: &row.key,
+        before: Some(json!({"muted": was_muted})),
+        after: Some(json!({"muted": is_muted})),
+        why,
+    }
 }
 
 /// Deletes a page of issues that closed before the time.

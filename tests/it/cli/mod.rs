@@ -5,6 +5,7 @@ mod consent;
 mod custom_store;
 mod files;
 mod help;
+mod issues;
 mod listings;
 mod serving;
 mod setup;

@@ -3,6 +3,10 @@
 use super::{a_shop, at, list, look, open, run};
 use crate::support::databases;
 use marketsink::{
+    accounts::{
+        Actor,
+        audit::{self, AuditFilter},
+    },
     db::Db,
     domain::Cause,
     issues::{self, Filter, IssueError},
@@ -203,6 +207,7 @@ async fn each_cause_opens_counts_and_closes_by_itself(db: Db) {
         let issue = issues.first().unwrap();
         assert_eq!((issue.cause, issue.count), (cause, case.count), "{issue:?}");
         assert_eq!(issue.episode, 1, "{cause}");
+        assert_commands_exist(&issue.to_do);
         assert!(
             !issue.found.is_empty() && !issue.to_do.is_empty(),
             "{issue:?}"
@@ -229,7 +234,8 @@ async fn a_muted_issue_is_told_again_when_it_comes_back(db: Db) {
     look(&db, shop, at(1)).await;
     let first = open(&db, shop).await.remove(0);
     let tx = db.write_tx().await.unwrap();
-    let who = ("ani", "the shop moves");
+    let ani = Actor::command("ani");
+    let who = (&ani, "the shop moves");
     issues::mute(&tx, shop.merchant, first.id, who, at(2))
         .await
         .unwrap();
@@ -248,6 +254,8 @@ async fn a_muted_issue_is_told_again_when_it_comes_back(db: Db) {
         .await
         .unwrap();
     assert_eq!(episodes[1].muted_by.as_deref(), Some("ani"));
+    let trail = audit::list(&db, Some(shop.merchant), &AuditFilter::default(), 9).await;
+    assert_eq!(trail.unwrap()[0].action, "issue.muted");
     let tx = db.write_tx().await.unwrap();
     let late = issues::mute(&tx, shop.merchant, first.id, who, at(5)).await;
     assert!(matches!(late, Err(IssueError::Closed(_))), "{late:?}");
@@ -274,4 +282,20 @@ async fn two_looks_at_once_open_an_issue_once(db: Db) {
 
     assert_eq!(one.opened + two.opened, 1, "{one:?} {two:?}");
     assert_eq!(open(&db, shop).await.len(), 1);
+}
+
+/// What a person is told to type is there to be typed.
+fn assert_commands_exist(to_do: &str) {
+    for typed in to_do.split("marketsink ").skip(1) {
+        let end = typed.find([';', '`', ')', ',']).unwrap_or(typed.len());
+        let mut command = marketsink::cli::commands();
+        for word in typed[..end].split_whitespace() {
+            if !command.has_subcommands() {
+                break;
+            }
+            let found = command.find_subcommand(word).cloned();
+            command = found.unwrap_or_else(|| panic!("no `{word}` in: {to_do}"));
+        }
+        assert!(!command.has_subcommands(), "{to_do}");
+    }
 }

@@ -146,9 +146,6 @@ async fn of_every_table_the_old_row_goes_and_what_must_stay_stays(db: Db) {
         );
         for table in rows.tables.iter().rev() {
             run(&db, &format!("delete from {table} where 1 = 1")).await;
-            if *table == "scans" {
-                run(&db, "delete from scan_pages").await;
-            }
         }
     }
 }

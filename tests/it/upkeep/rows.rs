@@ -98,7 +98,7 @@ pub const ROWS: &[Rows] = &[
     },
     Rows {
         kept: Kept::EndpointDeliveries,
-        tables: &["endpoint_deliveries", "happenings"],
+        tables: &["happenings", "endpoint_deliveries"],
         insert: &[
             HAPPENING,
             "insert into endpoint_deliveries (merchant_id, endpoint_id, happening_id, state, attempts, next_at, \
