@@ -73,7 +73,7 @@ async fn show(context: &Context) -> anyhow::Result<()> {
                     "setting": setting(*kept),
                     "days": kept.days(&retention),
                     "stays": kept.stays(),
-                    "last_run_at": state.run_at,
+                    "last_run_at": state.run_at.map(|at| at.to_string()),
                     "last_rows": state.last_count,
                     "rows": state.total,
                 })
@@ -84,20 +84,20 @@ async fn show(context: &Context) -> anyhow::Result<()> {
     let mut table = Table::new(&[
         "table",
         "days",
-        "stays however old",
         "last run",
         "went then",
         "went",
+        "stays however old",
     ]);
     for kept in Kept::ALL {
         let state = state(kept);
         table.row([
             kept.to_string(),
             days(kept.days(&retention)),
-            kept.stays().to_owned(),
             or_dash(state.run_at),
             state.last_count.to_string(),
             state.total.to_string(),
+            kept.stays().to_owned(),
         ]);
     }
     table.say("there are no rules");

@@ -12,7 +12,7 @@ use sea_orm::{
     QuerySelect,
     sea_query::{Expr, OnConflict},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 const OPEN: &str = "open";
@@ -32,7 +32,9 @@ pub struct Issue {
     pub found: String,
     /// What a person can do.
     pub to_do: String,
+    #[serde(serialize_with = "as_text")]
     pub first_at: Timestamp,
+    #[serde(serialize_with = "as_text")]
     pub last_at: Timestamp,
     pub count: i64,
     /// Orders that are affected.
@@ -43,11 +45,14 @@ pub struct Issue {
     pub blocked: i64,
     /// 1 is the first; each recurrence counts.
     pub episode: i64,
+    #[serde(serialize_with = "as_text")]
     pub opened_at: Timestamp,
+    #[serde(serialize_with = "as_text_or_none")]
     pub closed_at: Option<Timestamp>,
     pub closed_why: Option<String>,
     /// Pieces of work that were taken up again.
     pub revived: i64,
+    #[serde(serialize_with = "as_text_or_none")]
     pub muted_at: Option<Timestamp>,
     pub muted_by: Option<String>,
     pub muted_why: Option<String>,
@@ -80,6 +85,22 @@ impl Issue {
             muted_by: row.muted_by,
             muted_why: row.muted_why,
         })
+    }
+}
+
+/// As people and other programs read times.
+fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+#[allow(clippy::ref_option, reason = "the way serde hands it over")]
+fn as_text_or_none<S: Serializer>(
+    time: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
     }
 }
 

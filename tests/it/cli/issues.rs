@@ -8,7 +8,8 @@ use serde_json::json;
 /// A merchant with a conflict, written past the program.
 async fn a_place_with_a_conflict() -> Place {
     let place = Place::new();
-    place.run(&["outlets", "list"]).works();
+    let make = ["stock", "set", "--sku", "MUG", "--units", "2"];
+    place.run(&make).works();
     let options = DatabaseOptions {
         url: format!("sqlite:{}", place.path().join("books.db").display()),
         connections: 1,
