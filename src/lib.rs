@@ -101,6 +101,12 @@ pub mod sinks;
 // Questions that only read.
 pub mod reports;
 
+// Failures with one cause: found, explained, closed by themselves, and what they blocked taken up again.
+pub mod issues;
+
+// What runs beside the work: old rows taken away, bodies packed.
+pub mod upkeep;
+
 // The loop, and the one `match` over every kind of work.
 pub mod worker;
 

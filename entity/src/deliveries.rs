@@ -24,10 +24,14 @@ pub struct Model {
     /// JSON list of pairs.
     #[sea_orm(column_type = "Text")]
     pub headers: String,
+    /// As `body_encoding` says; only `inbox::body_of` reads it.
     pub body: Vec<u8>,
     pub received_at: i64,
     /// Which key had signed it: 0 the current one, 1 and up those that were being rotated out.
     pub key_index: i64,
+    /// `plain`, `deflate`, or `dropped` when only the row is kept.
+    #[sea_orm(column_type = "Text")]
+    pub body_encoding: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

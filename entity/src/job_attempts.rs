@@ -20,6 +20,9 @@ pub struct Model {
     pub outcome: String,
     #[sea_orm(column_type = "Text", nullable)]
     pub error: Option<String>,
+    /// One of `domain::Cause`, of a try that did not end well.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub cause: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

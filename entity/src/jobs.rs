@@ -38,6 +38,11 @@ pub struct Model {
     pub finished_at: Option<i64>,
     #[sea_orm(column_type = "Text", nullable)]
     pub last_error: Option<String>,
+    /// Why it failed last, or was given up: one of `domain::Cause`.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub cause: Option<String>,
+    /// How often it was given up and tried again because its cause was gone.
+    pub revivals: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

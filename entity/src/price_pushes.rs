@@ -24,6 +24,9 @@ pub struct Model {
     pub answer: Option<String>,
     pub attempt: i64,
     pub finished_at: i64,
+    /// Why it was not taken: one of `domain::Cause`.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub cause: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

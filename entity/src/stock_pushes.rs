@@ -28,6 +28,9 @@ pub struct Model {
     pub because: Option<String>,
     /// Which try of its job it was.
     pub attempt: Option<i64>,
+    /// Why it was not taken: one of `domain::Cause`.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub cause: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

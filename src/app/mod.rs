@@ -3,6 +3,7 @@
 //! [`App::build`] opens everything and starts nothing. [`App::start`] starts the roles that this process plays;
 //! what it returns stops them in order: first no more requests, then the work in hand, then the leases.
 
+mod looking_after;
 mod running;
 mod sealing;
 
@@ -22,7 +23,7 @@ use crate::sync::{Api, Apis, Sync, SyncOptions};
 use crate::web::WebState;
 use crate::worker::{Worker, WorkerOptions};
 use anyhow::Context;
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -73,7 +74,8 @@ impl App {
         let sealer = sealing::sealer_for(&db, &settings).await?;
         let options = QueueOptions {
             lease: settings.worker.lease,
-            ..QueueOptions::default()
+            keep_finished: kept_for(settings.retention.jobs),
+            keep_dead: kept_for(settings.retention.dead_jobs),
         };
         let queue = Queue::new(db.clone(), options);
         let options = SyncOptions {
@@ -169,6 +171,12 @@ impl App {
     }
 }
 
+/// Days as time; for ever is a thousand years.
+fn kept_for(days: u64) -> Duration {
+    let days = if days == 0 { 365_000 } else { days };
+    Duration::from_secs(days.saturating_mul(86_400))
+}
+
 /// Opens the database as the settings say, without migrating.
 ///
 /// # Errors
@@ -238,7 +246,7 @@ fn app_keys(settings: &Settings) -> HashMap<&'static str, WebhookKeys> {
 }
 
 /// Which process this is, for people who read attempts.
-fn worker_name() -> String {
+pub(crate) fn worker_name() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "host".to_owned());
     format!("{host}:{}", std::process::id())
 }

@@ -1,6 +1,6 @@
 //! The roles of a process, and stopping them in order.
 
-use super::App;
+use super::{App, looking_after};
 use crate::schedule;
 use crate::web;
 use anyhow::Context;
@@ -86,6 +86,12 @@ impl App {
             tasks.push(tokio::spawn(tick_until(
                 self.db.clone(),
                 self.queue.clone(),
+                self.clock.clone(),
+                stop.clone(),
+            )));
+            tasks.push(tokio::spawn(looking_after::until(
+                self.queue.clone(),
+                self.settings.retention.clone(),
                 self.clock.clone(),
                 stop.clone(),
             )));

@@ -10,6 +10,7 @@ mod consents;
 mod directory;
 mod endpoint_secrets;
 mod keys;
+mod prune;
 mod reseal;
 mod sealing;
 mod secrets;
@@ -28,6 +29,7 @@ pub use endpoint_secrets::{
     EndpointSecretError, endpoint_secrets, forget_endpoint_secrets, set_endpoint_secret,
 };
 pub use keys::{KeyId, SealingKey, is_open_to_others};
+pub use prune::prune_consents;
 pub use reseal::{KeyUse, Resealed, UNNAMED, forget_sealed, key_uses, reseal, unopened};
 pub use sealing::{Belonging, SealError, Sealer, SecretKind};
 pub use secrets::{
@@ -35,9 +37,9 @@ pub use secrets::{
     take_back_webhook_secret, untold_secret,
 };
 pub use store::{
-    NewChannel, StoredCredentials, connect, connection_of, credentials, is_current, list, load,
-    lock, of_platform, outlet_of, platforms_of, remove, replace_credentials, save_settings,
-    set_outlets, unlock, was_removed_since,
+    NewChannel, StoredCredentials, changed_at, connect, connection_of, credentials, is_current,
+    list, load, lock, of_platform, outlet_of, platforms_of, remove, replace_credentials,
+    save_settings, set_outlets, unlock, was_removed_since,
 };
 pub use subscriptions::{Standing, note_subscriptions, subscriptions};
 

@@ -209,6 +209,12 @@ pub async fn lock(tx: &Tx, id: ChannelId, reason: &str, now: Timestamp) -> Resul
     .await
 }
 
+/// When the state or the settings of a channel last changed.
+pub async fn changed_at(db: &Db, id: ChannelId) -> Result<Option<Timestamp>, DbErr> {
+    let row = channels::Entity::find_by_id(id.0).one(db.read()).await?;
+    Ok(row.map(|row| Timestamp::from_micros(row.updated_at)))
+}
+
 /// Unlocks a connection and every channel on it. False when nothing of it was locked.
 pub async fn unlock(tx: &Tx, id: ChannelId, now: Timestamp) -> Result<bool, DbErr> {
     set_state(

@@ -132,7 +132,7 @@ fn summary(row: &deliveries::Model) -> Value {
         "verdict": row.verdict,
         "key_index": row.key_index,
         "received_at": at(row.received_at),
-        "body_bytes": row.body.len(),
+        "body_bytes": inbox::body_of(row).map(|body| body.len()).ok(),
     })
 }
 
@@ -148,7 +148,10 @@ async fn show(context: &Context, session: &Session, id: i64) -> anyhow::Result<(
     let row = find(session, id).await?;
     let events = inbox::events_of(session.app.db.read(), session.merchant, id).await?;
     let headers = shown_headers(&row);
-    let body = String::from_utf8_lossy(&row.body);
+    let body = match inbox::body_of(&row) {
+        Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+        Err(gone) => format!("({gone})"),
+    };
     let parsed: Option<Value> = serde_json::from_str(&body).ok();
     if context.json {
         let mut shown = summary(&row);
@@ -196,7 +199,8 @@ fn signed_with(key_index: i64) -> String {
 fn problem(row: &deliveries::Model) -> Option<String> {
     let marketplace = marketplaces::find(&row.marketplace)?;
     let headers = serde_json::from_str(&row.headers).ok()?;
-    let delivery = RawDelivery::new(headers, row.body.clone()).believed_before();
+    let body = inbox::body_of(row).ok()?.into_owned();
+    let delivery = RawDelivery::new(headers, body).believed_before();
     let malformed = marketplace.parse(&delivery).err()?;
     Some(malformed.to_string())
 }

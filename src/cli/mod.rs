@@ -22,6 +22,7 @@ mod finding;
 mod follow;
 mod guide;
 mod import;
+mod issues;
 mod listings;
 mod numbers;
 mod orders;
@@ -30,6 +31,7 @@ mod output;
 mod payouts;
 mod prices;
 mod report;
+mod retention;
 mod sandbox;
 mod scan;
 mod scans;
@@ -139,6 +141,10 @@ enum Command {
     #[command(subcommand)]
     Alarms(alarms::AlarmsCommand),
     #[command(subcommand)]
+    Issues(issues::IssuesCommand),
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
+    #[command(subcommand)]
     Secrets(sealing::SecretsCommand),
     SyncLog(sync_log::SyncLogArgs),
     State(state::StateArgs),
@@ -195,6 +201,8 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Report(command) => report::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
+        Command::Issues(command) => Box::pin(issues::run(&context()?, command)).await,
+        Command::Retention(command) => Box::pin(retention::run(&context()?, command)).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,
         Command::State(_) => state::run(&context()?).await,
         Command::Doctor(_) => doctor::run(&global).await,

@@ -2,6 +2,7 @@
 
 mod apps;
 mod kind;
+mod retention;
 mod shape;
 
 pub(super) use kind::Kind;
@@ -46,7 +47,7 @@ const MIB: u64 = 1024 * KIB;
 
 /// Every setting, in the order in which they are shown.
 pub(super) fn fields() -> impl Iterator<Item = &'static Field> {
-    GENERAL.iter().chain(apps::APPS)
+    GENERAL.iter().chain(retention::RETENTION).chain(apps::APPS)
 }
 
 const GENERAL: &[Field] = &[

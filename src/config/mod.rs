@@ -21,6 +21,6 @@ pub use load::{DEFAULT_FILE, FILE_VARIABLE, PREFIX, environment};
 pub use provenance::{Effective, Provenance, Source};
 pub use secret::Secret;
 pub use settings::{
-    AppSettings, Apps, Database, HttpSettings, Inbox, Log, LogFormat, SecretsSettings, Settings,
-    Sync, Worker,
+    AppSettings, Apps, Database, HttpSettings, Inbox, Log, LogFormat, Retention, SecretsSettings,
+    Settings, Sync, Worker,
 };

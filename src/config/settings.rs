@@ -14,6 +14,7 @@ pub struct Settings {
     pub inbox: Inbox,
     pub worker: Worker,
     pub sync: Sync,
+    pub retention: Retention,
     pub secrets: SecretsSettings,
     /// Our apps at the marketplaces, by slug.
     pub apps: Apps,
@@ -85,6 +86,42 @@ pub struct Sync {
     pub first_download: Duration,
     /// Let shop addresses lead into private networks: only for the sandbox.
     pub allow_private_hosts: bool,
+}
+
+/// How many days things are kept; 0: for ever.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Hours after which bodies of deliveries are compressed; 0: never.
+    pub compress_after_hours: u64,
+    pub deliveries: u64,
+    pub delivery_bodies: u64,
+    pub quarantine: u64,
+    pub job_attempts: u64,
+    pub scans: u64,
+    pub scan_changes: u64,
+    pub scan_pages: u64,
+    pub downloads: u64,
+    pub stock_pushes: u64,
+    pub price_pushes: u64,
+    pub stock_compares: u64,
+    pub stock_drifts: u64,
+    pub endpoint_deliveries: u64,
+    pub happenings: u64,
+    pub notices: u64,
+    pub alarms: u64,
+    pub silences: u64,
+    pub completeness: u64,
+    pub webhook_misses: u64,
+    pub consents: u64,
+    pub schedule_fires: u64,
+    pub issues: u64,
+    pub imports: u64,
+    /// Deliveries that were not understood.
+    pub unread_deliveries: u64,
+    /// Jobs that ended well, or were replaced.
+    pub jobs: u64,
+    /// Jobs that were given up.
+    pub dead_jobs: u64,
 }
 
 /// The keys that seal stored credentials.
@@ -179,6 +216,7 @@ impl Settings {
             inbox: Inbox::default(),
             worker: Worker::default(),
             sync: Sync::default(),
+            retention: Retention::default(),
             secrets: SecretsSettings::default(),
             apps: Apps::default(),
             log: Log::default(),

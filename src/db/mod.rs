@@ -9,10 +9,12 @@
 mod connect;
 mod fuse;
 mod meter;
+mod prune;
 
 pub use connect::{DatabaseOptions, DbError, migrate, pending_steps, undurable_settings};
 pub use fuse::Fuse;
 pub use meter::{Meter, Reading};
+pub use prune::{Old, Pruned, Span, old_rows, prune_rows};
 
 use sea_orm::{
     DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,

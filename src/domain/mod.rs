@@ -2,6 +2,7 @@
 //!
 //! No async, no I/O, no database, no clock: everything here can be tested by calling it.
 
+pub mod cause;
 pub mod day;
 pub mod event;
 pub mod fees;
@@ -18,6 +19,7 @@ pub mod scan;
 pub mod time;
 pub mod work;
 
+pub use cause::Cause;
 pub use day::Day;
 pub use event::{Event, EventKind};
 pub use fees::{Fee, ServiceFee, Settlement};

@@ -11,12 +11,14 @@
 mod cells;
 mod counts;
 mod invoices;
+mod prune;
 mod rows;
 mod skus;
 mod store;
 mod take;
 
 pub use cells::Mark;
+pub use prune::prune_imports;
 pub use store::{find_import, imports};
 pub use take::{Import, examine, take};
 

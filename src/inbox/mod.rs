@@ -9,12 +9,14 @@
 //! 4. Nothing is answered with 2xx that is not on disk, except a handshake and a self-test of ours, which have
 //!    no content.
 
+mod bodies;
 mod commit;
 mod counts;
 mod fetched;
 mod follow_up;
 mod lateness;
 mod old_keys;
+mod prune;
 mod quarantine;
 mod queries;
 mod receive;
@@ -22,12 +24,14 @@ mod replay;
 mod self_test;
 mod unread;
 
+pub use bodies::{BodyError, Packed, body_of, pack_bodies};
 pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
 pub use counts::{QUARTER, arrived_between, arrived_per_quarter, first_and_last_arrival};
 pub use fetched::{Kept, keep_fetched};
 pub use lateness::lateness;
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
+pub use prune::{DEDUPE_WINDOW, prune_bodies, prune_deliveries, prune_quarantine};
 pub use quarantine::{Refusals, refused_samples};
 pub use queries::{
     DeliveryFilter, Naming, Telling, counts_by_verdict, deliveries, delivery, events_of,

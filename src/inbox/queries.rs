@@ -1,5 +1,6 @@
 //! Reading deliveries and events, and marking events handled.
 
+use super::body_of;
 use crate::db::{Db, Tx};
 use crate::domain::{ChannelId, EventKind, MerchantId, RemoteId, Timestamp};
 use crate::marketplaces::RawDelivery;
@@ -319,11 +320,13 @@ pub async fn tellings<C: ConnectionTrait>(
         let row = rows.iter().find(|row| row.id == event.delivery_id)?;
         let headers = serde_json::from_str(&row.headers).unwrap_or_default();
         let received_at = Timestamp::from_micros(row.received_at);
+        // What was dropped tells nothing any more.
+        let body = body_of(row).ok()?.into_owned();
         Some(Telling {
             event: event.id,
             version: event.version.map(Timestamp::from_micros),
             is_pending: event.state == "pending",
-            raw: RawDelivery::new(headers, row.body.clone()).at(received_at),
+            raw: RawDelivery::new(headers, body).at(received_at),
         })
     };
     Ok(found.into_iter().filter_map(telling).collect())
@@ -358,7 +361,8 @@ pub async fn told_without_version<C: ConnectionTrait>(
     let read = |row: deliveries::Model| {
         let headers = serde_json::from_str(&row.headers).unwrap_or_default();
         let received_at = Timestamp::from_micros(row.received_at);
-        RawDelivery::new(headers, row.body).at(received_at)
+        let body = body_of(&row).ok()?.into_owned();
+        Some(RawDelivery::new(headers, body).at(received_at))
     };
-    Ok(rows.into_iter().map(read).collect())
+    Ok(rows.into_iter().filter_map(read).collect())
 }

@@ -1,6 +1,6 @@
 //! Taking a stored delivery up again, as if it had just come.
 
-use super::{Verdict, follow_up};
+use super::{BodyError, Verdict, body_of, follow_up};
 use crate::channels::{self, ChannelError};
 use crate::db::Tx;
 use crate::domain::{ChannelId, Event, EventKind, MerchantId, Source, Timestamp};
@@ -40,7 +40,11 @@ pub async fn replay(
         });
     };
     let channel = channels::load(tx, ChannelId(channel_id)).await?;
-    let parsed = reparse(&channel, &row);
+    let parsed = match body_of(&row) {
+        // What it meant is known all the same.
+        Err(BodyError::Dropped) => Ok(stored_events(tx, merchant, row.id).await?),
+        _ => reparse(&channel, &row),
+    };
     let (verdict, parsed) = match parsed {
         Ok(parsed) if parsed.is_empty() => (Verdict::Ignored, parsed),
         Ok(parsed) if channel.is_active() => (Verdict::Accepted, parsed),
@@ -96,8 +100,26 @@ pub async fn replay(
 fn reparse(channel: &channels::Channel, row: &deliveries::Model) -> Result<Vec<Event>, Malformed> {
     let headers: Vec<(String, String)> = serde_json::from_str(&row.headers)
         .map_err(|_| Malformed::Shape("its stored headers cannot be read".to_owned()))?;
-    let raw = RawDelivery::new(headers, row.body.clone());
+    let body = body_of(row).map_err(|error| Malformed::Shape(error.to_string()))?;
+    let raw = RawDelivery::new(headers, body.into_owned());
     channel.marketplace.parse(&raw.believed_before())
+}
+
+/// What a delivery meant when it came.
+async fn stored_events(
+    tx: &Tx,
+    merchant: MerchantId,
+    delivery: i64,
+) -> Result<Vec<Event>, sea_orm::DbErr> {
+    let rows = super::events_of(tx, merchant, delivery).await?;
+    let event = |row: events::Model| {
+        Some(Event {
+            kind: EventKind::parse(&row.kind)?,
+            subject: row.subject.map(Into::into),
+            version: row.version.map(Timestamp::from_micros),
+        })
+    };
+    Ok(rows.into_iter().filter_map(event).collect())
 }
 
 /// Enqueues the work of every pending event of a channel: when it is unlocked, what was parked is taken up.

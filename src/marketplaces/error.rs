@@ -1,6 +1,6 @@
 //! How a call to a marketplace can fail, and whether trying again helps.
 
-use crate::domain::Retry;
+use crate::domain::{Cause, Retry};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -86,6 +86,29 @@ impl MarketplaceError {
         }
     }
 
+    /// The one code for it, whatever the marketplace's words are.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::TokenExpired { .. } => Cause::TokenExpired,
+            Self::Unauthorized { reason, .. } if names_a_scope(reason) => Cause::MissingScope,
+            Self::Unauthorized { .. } => Cause::ChannelLocked,
+            Self::RateLimited { .. } | Self::NotReady { .. } => Cause::RateLimited,
+            Self::Unavailable { reason, .. } if is_transport(reason) => Cause::Unreachable,
+            Self::Unavailable { .. } => Cause::ServerError,
+            Self::NotFound { .. } => Cause::UnknownOrder,
+            Self::Refused { code, message, .. }
+                if names_a_scope(code) || names_a_scope(message) =>
+            {
+                Cause::MissingScope
+            }
+            Self::Refused { .. } | Self::TooManyResults { .. } | Self::Declined { .. } => {
+                Cause::Refused
+            }
+            Self::Unreadable { .. } => Cause::UnreadableAnswer,
+            Self::NotSet { .. } | Self::AddressRefused { .. } => Cause::NotConfigured,
+        }
+    }
+
     /// Whether trying again can help, and when.
     pub fn retry(&self) -> Retry {
         match self {
@@ -106,5 +129,49 @@ impl MarketplaceError {
             | Self::Declined { .. }
             | Self::AddressRefused { .. } => Retry::Never,
         }
+    }
+}
+
+/// What `http` says when there was no answer at all: its own words, or those of the client underneath.
+fn is_transport(reason: &str) -> bool {
+    let words = [
+        "no answer in time",
+        "error ",
+        "request or response body error",
+    ];
+    words.iter().any(|word| reason.starts_with(word))
+}
+
+/// A right that the merchant can grant: Shopify says `ACCESS_DENIED`, Lazada `InsufficientPermission`, others scope.
+fn names_a_scope(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let words = ["scope", "access_denied", "insufficientpermission"];
+    words.iter().any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_from_the_type_and_not_from_the_wording() {
+        let marketplace = "shopee";
+        let unavailable = |reason: &str| MarketplaceError::Unavailable {
+            marketplace,
+            reason: reason.to_owned(),
+        };
+        let refused = |code: &str| MarketplaceError::Refused {
+            marketplace,
+            code: code.to_owned(),
+            message: String::new(),
+        };
+
+        assert_eq!(unavailable("no answer in time").cause(), Cause::Unreachable);
+        let refused_connection = "error sending request: client error (Connect)";
+        assert_eq!(unavailable(refused_connection).cause(), Cause::Unreachable);
+        assert_eq!(unavailable("503 without JSON").cause(), Cause::ServerError);
+        assert_eq!(unavailable("error_server").cause(), Cause::ServerError);
+        assert_eq!(refused("ACCESS_DENIED").cause(), Cause::MissingScope);
+        assert_eq!(refused("bad_quantity").cause(), Cause::Refused);
     }
 }

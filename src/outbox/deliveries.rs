@@ -7,7 +7,8 @@ use crate::queue;
 use entity::{endpoint_deliveries as rows, endpoints, happenings};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 use std::time::Duration;
@@ -84,6 +85,19 @@ pub async fn due<C: ConnectionTrait>(
         })
     };
     Ok(waiting.iter().filter_map(of).collect())
+}
+
+/// How many deliveries wait for an endpoint.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn waiting_for<C: ConnectionTrait>(db: &C, endpoint: EndpointId) -> Result<u64, DbErr> {
+    rows::Entity::find()
+        .filter(rows::Column::EndpointId.eq(endpoint.0))
+        // Written out, so that the partial index is recognised.
+        .filter(Expr::cust("endpoint_deliveries.state = 'waiting'"))
+        .count(db)
+        .await
 }
 
 /// When the next delivery of an endpoint may be tried; `None` when none waits.

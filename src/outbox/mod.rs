@@ -18,15 +18,17 @@
 
 mod deliveries;
 mod endpoints;
+mod prune;
 mod tell;
 
 pub use deliveries::{
-    Due, Replay, Told, deliveries, due, happenings, next_due, note, replay, told_of,
+    Due, Replay, Told, deliveries, due, happenings, next_due, note, replay, told_of, waiting_for,
 };
 pub use endpoints::{
     Endpoint, EndpointState, NewEndpoint, add, disable, endpoint, endpoints, load, pause, remove,
     resume,
 };
+pub use prune::{prune_deliveries, prune_happenings};
 pub use tell::{Audience, audience, tell};
 
 use crate::domain::job::named;

@@ -5,11 +5,13 @@
 //! everything; without any the SKU's price is told as it is.
 
 mod formula;
+mod prune;
 mod pushes;
 mod rule;
 mod rules;
 
 pub use formula::price_sql;
+pub use prune::prune_prices;
 pub use pushes::{
     PricePush, PricePushFilter, enqueue_price_pushes, last_prices, price_pushes, record_price,
 };

@@ -2,7 +2,9 @@
 
 use crate::channels::{self, ChannelState};
 use crate::db::Tx;
-use crate::domain::{ChannelId, ListingId, MerchantId, Money, SkuId, Source, Timestamp, Work};
+use crate::domain::{
+    Cause, ChannelId, ListingId, MerchantId, Money, SkuId, Source, Timestamp, Work,
+};
 use crate::queue::{self, NewJob};
 use entity::{listings, price_pushes};
 use sea_orm::{
@@ -25,6 +27,8 @@ pub struct PricePush {
     pub source: Source,
     /// What the channel said, when it did not take it.
     pub refusal: Option<String>,
+    /// The same as a code.
+    pub cause: Option<Cause>,
     /// Which try of its job it was; 1 is the first.
     pub attempt: i64,
 }
@@ -45,6 +49,7 @@ pub async fn record_price(tx: &Tx, push: &PricePush, now: Timestamp) -> Result<(
         source: Set(push.source.as_str().to_owned()),
         state: Set(state.to_owned()),
         answer: Set(push.refusal.clone()),
+        cause: Set(push.cause.map(|cause| cause.as_str().to_owned())),
         attempt: Set(push.attempt),
         finished_at: Set(now.micros()),
         ..Default::default()

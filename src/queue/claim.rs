@@ -5,7 +5,7 @@ use super::{
     held::{self, Attempt},
 };
 use crate::db::Tx;
-use crate::domain::{ChannelId, JobId, JobKind, MerchantId, Source, Timestamp, Work};
+use crate::domain::{Cause, ChannelId, JobId, JobKind, MerchantId, Source, Timestamp, Work};
 use entity::jobs;
 use sea_orm::{
     ConnectionTrait, DbErr, FromQueryResult,
@@ -222,7 +222,8 @@ async fn bury(
     tracing::error!(job.id = row.id, job.kind = row.kind, reason, "job is dead");
     let lease = row.lease_token.as_deref().unwrap_or_default();
     let only = held::held(JobId(row.id), lease);
-    held::end(tx, only, JobState::Dead, Some(&reason), now).await?;
+    let why = (Some(reason.as_str()), Some(Cause::Bug));
+    held::end(tx, only, JobState::Dead, why, now).await?;
     let attempt = Attempt {
         merchant: MerchantId(row.merchant_id),
         job: JobId(row.id),
@@ -231,6 +232,7 @@ async fn bury(
         started_at: now,
         outcome: held::FAILED,
         error: Some(reason),
+        cause: Some(Cause::Bug),
     };
     held::record(tx, &[attempt], now).await
 }

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use std::collections::BTreeMap;
 
-/// Rows per statement: 17 values each, and SQLite binds 32 766 at most.
+/// Rows per statement: 20 values each, and SQLite binds 32 766 at most.
 const ROWS: usize = 500;
 
 /// Work that has become necessary.
@@ -202,6 +202,8 @@ fn row(job: &NewJob, run_at: Timestamp, now: Timestamp) -> jobs::ActiveModel {
         started_at: Set(None),
         finished_at: Set(None),
         last_error: Set(None),
+        cause: Set(None),
+        revivals: Set(0),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     held::{self, Attempt, Placed, PutBack},
 };
 use crate::db::Tx;
-use crate::domain::{JobId, Retry, Timestamp, backoff};
+use crate::domain::{Cause, JobId, Retry, Timestamp, backoff};
 use entity::jobs;
 use sea_orm::{
     DbErr,
@@ -21,6 +21,7 @@ pub enum Outcome {
     Failed {
         error: String,
         retry: Retry,
+        cause: Cause,
     },
     /// Not the time for it: again at `until`, and this run counts as no attempt.
     Snoozed {
@@ -128,6 +129,7 @@ impl Queue {
                 run_at: now,
                 attempts: one_less(),
                 error: None,
+                cause: None,
             };
             if held::put_back(&tx, back, now).await? != Placed::Nothing {
                 released.push(id);
@@ -141,9 +143,20 @@ impl Queue {
 /// Pure: what an outcome means for its job.
 enum Step<'a> {
     End,
-    Bury { error: &'a str },
-    Retry { at: Timestamp, error: &'a str },
-    Snooze { until: Timestamp, reason: &'a str },
+    Bury {
+        error: &'a str,
+        cause: Cause,
+    },
+    Retry {
+        at: Timestamp,
+        error: &'a str,
+        cause: Cause,
+    },
+    Snooze {
+        until: Timestamp,
+        reason: &'a str,
+        cause: Option<Cause>,
+    },
 }
 
 fn step_after<'a>(job: &Claimed, outcome: &'a Outcome, jitter: u8, now: Timestamp) -> Step<'a> {
@@ -152,11 +165,17 @@ fn step_after<'a>(job: &Claimed, outcome: &'a Outcome, jitter: u8, now: Timestam
         Outcome::Snoozed { until, reason } => Step::Snooze {
             until: *until,
             reason,
+            cause: None,
         },
-        Outcome::Failed { error, retry } => match retry {
+        Outcome::Failed {
+            error,
+            retry,
+            cause,
+        } => match retry {
             Retry::After(wait) => Step::Snooze {
                 until: now + *wait,
                 reason: error,
+                cause: Some(*cause),
             },
             Retry::Backoff if job.attempt < job.max_attempts => {
                 let turned = jitter.wrapping_add((job.id.0 as u8).wrapping_mul(37));
@@ -164,9 +183,13 @@ fn step_after<'a>(job: &Claimed, outcome: &'a Outcome, jitter: u8, now: Timestam
                 Step::Retry {
                     at: now + backoff(attempt, turned),
                     error,
+                    cause: *cause,
                 }
             }
-            Retry::Backoff | Retry::Never => Step::Bury { error },
+            Retry::Backoff | Retry::Never => Step::Bury {
+                error,
+                cause: *cause,
+            },
         },
     }
 }
@@ -181,7 +204,7 @@ async fn finish_done(
         .iter()
         .filter(|(_, outcome)| *outcome == Outcome::Done)
         .map(|(job, _)| (job.id, job.lease.as_str()));
-    let changes = held::ending(JobState::Done, None, now);
+    let changes = held::ending(JobState::Done, None, None, now);
     let mut ids = BTreeSet::new();
     for (lease, group) in held::by_lease(done) {
         ids.extend(held::update(tx, lease, &group, &changes).await?);
@@ -202,29 +225,36 @@ fn in_order_of_keys(ended: &[(Claimed, Outcome)]) -> Vec<usize> {
 
 async fn not_done(tx: &Tx, job: &Claimed, step: Step<'_>, now: Timestamp) -> Result<Ended, DbErr> {
     let only = held::held(job.id, &job.lease);
-    let (run_at, attempts, error, placed) = match step {
+    let (run_at, attempts, error, cause, placed) = match step {
         Step::End => return Ok(Ended::Done),
-        Step::Bury { error } => {
-            let buried = held::end(tx, only, JobState::Dead, Some(error), now).await?;
+        Step::Bury { error, cause } => {
+            let why = (Some(error), Some(cause));
+            let buried = held::end(tx, only, JobState::Dead, why, now).await?;
             return Ok(if buried {
                 Ended::Dead
             } else {
                 Ended::LostLease
             });
         }
-        Step::Retry { at, error } => (
+        Step::Retry { at, error, cause } => (
             at,
             Expr::col(jobs::Column::Attempts),
             error,
+            Some(cause),
             Ended::Retrying { at },
         ),
-        Step::Snooze { until, reason } => (until, one_less(), reason, Ended::Snoozed { until }),
+        Step::Snooze {
+            until,
+            reason,
+            cause,
+        } => (until, one_less(), reason, cause, Ended::Snoozed { until }),
     };
     let back = PutBack {
         only,
         run_at,
         attempts,
         error: Some(error),
+        cause,
     };
     Ok(match held::put_back(tx, back, now).await? {
         Placed::Waiting => placed,
@@ -254,10 +284,10 @@ fn attempt<'a>(
         Ended::Snoozed { .. } => held::SNOOZED,
         Ended::Superseded => held::SUPERSEDED,
     };
-    let error = match outcome {
-        Outcome::Done => None,
-        Outcome::Failed { error, .. } => Some(error.clone()),
-        Outcome::Snoozed { reason, .. } => Some(reason.clone()),
+    let (error, cause) = match outcome {
+        Outcome::Done => (None, None),
+        Outcome::Failed { error, cause, .. } => (Some(error.clone()), Some(*cause)),
+        Outcome::Snoozed { reason, .. } => (Some(reason.clone()), None),
     };
     Some(Attempt {
         merchant: job.merchant,
@@ -267,5 +297,6 @@ fn attempt<'a>(
         started_at,
         outcome: name,
         error,
+        cause,
     })
 }

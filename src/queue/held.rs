@@ -3,7 +3,7 @@
 
 use super::JobState;
 use crate::db::Tx;
-use crate::domain::{JobId, MerchantId, Timestamp};
+use crate::domain::{Cause, JobId, MerchantId, Timestamp};
 use entity::{job_attempts, jobs};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -76,14 +76,16 @@ pub(super) async fn update(
 pub(super) fn ending(
     state: JobState,
     error: Option<&str>,
+    cause: Option<Cause>,
     now: Timestamp,
-) -> [(jobs::Column, Expr); 5] {
+) -> [(jobs::Column, Expr); 6] {
     [
         (jobs::Column::State, state.as_str().into()),
         (jobs::Column::LeaseToken, Option::<String>::None.into()),
         (jobs::Column::LeaseUntil, Option::<i64>::None.into()),
         (jobs::Column::FinishedAt, now.micros().into()),
         (jobs::Column::LastError, error.map(shortened).into()),
+        (jobs::Column::Cause, cause.map(Cause::as_str).into()),
     ]
 }
 
@@ -92,11 +94,11 @@ pub(super) async fn end(
     tx: &Tx,
     only: Condition,
     state: JobState,
-    error: Option<&str>,
+    (error, cause): (Option<&str>, Option<Cause>),
     now: Timestamp,
 ) -> Result<bool, DbErr> {
     let mut update = jobs::Entity::update_many().filter(only);
-    for (column, value) in ending(state, error, now) {
+    for (column, value) in ending(state, error, cause, now) {
         update = update.col_expr(column, value);
     }
     Ok(update.exec(tx).await?.rows_affected > 0)
@@ -109,6 +111,7 @@ pub(super) struct PutBack<'a> {
     /// Attempts that count from then on.
     pub attempts: Expr,
     pub error: Option<&'a str>,
+    pub cause: Option<Cause>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -133,7 +136,8 @@ pub(super) async fn put_back(tx: &Tx, back: PutBack<'_>, now: Timestamp) -> Resu
         .col_expr(jobs::Column::RunAt, back.run_at.micros().into())
         .col_expr(jobs::Column::WaitingSince, now.micros().into())
         .col_expr(jobs::Column::Attempts, back.attempts)
-        .col_expr(jobs::Column::LastError, back.error.map(shortened).into());
+        .col_expr(jobs::Column::LastError, back.error.map(shortened).into())
+        .col_expr(jobs::Column::Cause, back.cause.map(Cause::as_str).into());
     match update.exec(&savepoint).await {
         Ok(done) => {
             savepoint.commit().await?;
@@ -145,7 +149,14 @@ pub(super) async fn put_back(tx: &Tx, back: PutBack<'_>, now: Timestamp) -> Resu
         }
         Err(error) if is_taken(&error) => {
             savepoint.rollback().await?;
-            let ended = end(tx, back.only, JobState::Superseded, back.error, now).await?;
+            let ended = end(
+                tx,
+                back.only,
+                JobState::Superseded,
+                (back.error, back.cause),
+                now,
+            )
+            .await?;
             Ok(if ended {
                 Placed::Superseded
             } else {
@@ -169,6 +180,7 @@ pub(super) struct Attempt<'a> {
     pub started_at: Timestamp,
     pub outcome: &'static str,
     pub error: Option<String>,
+    pub cause: Option<Cause>,
 }
 
 pub(super) async fn record(tx: &Tx, attempts: &[Attempt<'_>], now: Timestamp) -> Result<(), DbErr> {
@@ -183,6 +195,7 @@ pub(super) async fn record(tx: &Tx, attempts: &[Attempt<'_>], now: Timestamp) ->
             finished_at: Set(now.micros()),
             outcome: Set(attempt.outcome.to_owned()),
             error: Set(attempt.error.as_deref().map(shortened)),
+            cause: Set(attempt.cause.map(|cause| cause.as_str().to_owned())),
         });
         job_attempts::Entity::insert_many(rows)
             .exec_without_returning(tx)

@@ -259,6 +259,7 @@ pub async fn revive(
         run_at: now,
         attempts: Expr::val(0_i64),
         error: Some("revived by a person"),
+        cause: None,
     };
     let placed = held::put_back(tx, back, now).await?;
     Ok(match placed {

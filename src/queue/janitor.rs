@@ -5,7 +5,7 @@ use super::{
     held::{self, Attempt, Placed, PutBack},
 };
 use crate::db::Tx;
-use crate::domain::{JobId, MerchantId, Timestamp};
+use crate::domain::{Cause, JobId, MerchantId, Timestamp};
 use entity::{job_attempts, jobs};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
@@ -133,7 +133,8 @@ async fn return_one(
     // A heartbeat may have come since the job was found.
     let only = held::held(JobId(job.id), lease).add(jobs::Column::LeaseUntil.lte(now.micros()));
     if job.attempts >= job.max_attempts {
-        if !held::end(tx, only, JobState::Dead, Some(&error), now).await? {
+        let why = (Some(error.as_str()), Some(Cause::WorkerLost));
+        if !held::end(tx, only, JobState::Dead, why, now).await? {
             return Ok(());
         }
         tracing::error!(job.id = job.id, job.kind = job.kind, error, "job is dead");
@@ -144,6 +145,7 @@ async fn return_one(
             run_at: now,
             attempts: Expr::col(jobs::Column::Attempts),
             error: Some(&error),
+            cause: Some(Cause::WorkerLost),
         };
         match held::put_back(tx, back, now).await? {
             Placed::Waiting => swept.returned += 1,
@@ -159,6 +161,7 @@ async fn return_one(
         started_at: Timestamp::from_micros(job.started_at.unwrap_or(job.created_at)),
         outcome: held::LOST,
         error: Some(error),
+        cause: Some(Cause::WorkerLost),
     };
     held::record(tx, &[attempt], now).await
 }

@@ -23,6 +23,8 @@ mod finish;
 mod held;
 mod inspect;
 mod janitor;
+mod prune;
+mod trouble;
 
 pub use active::active;
 pub use claim::Claimed;
@@ -30,6 +32,10 @@ pub use enqueue::{NewJob, cancel_one, cancel_waiting, enqueue, hurry};
 pub use finish::{Ended, Outcome};
 pub use inspect::{Counts, JobFilter, Revived, alive, last_words, revive};
 pub use janitor::Swept;
+pub use prune::prune_attempts;
+pub use trouble::{
+    Troubled, end_moot, ended_well_since, revive_group, troubled, troubled_jobs, waiting_on,
+};
 
 use crate::db::Db;
 use crate::domain::job::named;

@@ -12,6 +12,7 @@
 mod expression;
 mod fire;
 mod policy;
+mod prune;
 mod store;
 mod tick;
 mod words;
@@ -21,6 +22,7 @@ pub use fire::{Fired, fire_due, last_fires, run_now};
 pub use policy::{
     CatchUp, GRACE, LONGEST_JITTER, MOST_CAUGHT_UP, Outcome, Overlap, delay, usual_jitter,
 };
+pub use prune::prune_fires;
 pub use store::{Changes, Schedule, ScheduleError, change, defaults_for, list, set};
 pub use tick::{Entry, Fire, due_fires};
 pub use words::{change_of_clocks, in_words, span_in_words};

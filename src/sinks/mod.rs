@@ -16,7 +16,7 @@ mod webhook;
 use crate::channels::{self, EndpointSecretError, Sealer};
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::domain::{EndpointId, Retry, Timestamp};
+use crate::domain::{Cause, EndpointId, Retry, Timestamp};
 use crate::marketplaces::{MarketplaceError, http, http::Http};
 use crate::outbox::{self, Due, Endpoint, EndpointState, Protocol, Told};
 use crate::queue::{Outcome, Queue};
@@ -57,6 +57,20 @@ pub enum SinkError {
     Seal(#[from] channels::ChannelError),
     #[error(transparent)]
     Db(#[from] DbErr),
+}
+
+impl SinkError {
+    /// The one code for it.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::NoAddress(_) | Self::NotEncrypted(_) | Self::Secret(_) | Self::Seal(_) => {
+                Cause::NotConfigured
+            }
+            Self::Refused(error) => error.cause(),
+            Self::Unread(_) => Cause::Bug,
+            Self::Db(_) => Cause::Database,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +147,7 @@ impl Sinks {
                 reason: "deliveries wait for their next try".to_owned(),
             },
             Err(error) => Outcome::Failed {
+                cause: error.cause(),
                 error: error.to_string(),
                 retry: Retry::Backoff,
             },

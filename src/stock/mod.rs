@@ -25,6 +25,7 @@ mod hold;
 mod ledger;
 mod opening;
 mod oversold;
+mod prune;
 mod pushes;
 mod rule;
 mod rules;
@@ -45,6 +46,7 @@ pub use ledger::{
 };
 pub use opening::{levels_of, open_levels};
 pub use oversold::{Oversell, oversells};
+pub use prune::{prune_compares, prune_drifts, prune_pushes};
 pub use pushes::{PushFilter, PushResult, failed_since, pushes, pushes_between, record_push};
 pub use rule::{MOST_UNITS, Rule, quantity};
 pub use rules::{

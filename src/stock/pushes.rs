@@ -1,7 +1,7 @@
 //! What channels were told about listings, and what they answered.
 
 use crate::db::Tx;
-use crate::domain::{ChannelId, ListingId, MerchantId, SkuId, Source, Timestamp};
+use crate::domain::{Cause, ChannelId, ListingId, MerchantId, SkuId, Source, Timestamp};
 use entity::stock_pushes;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr,
@@ -22,6 +22,8 @@ pub struct PushResult {
     pub read_at: Timestamp,
     /// What the channel said, when it did not take it.
     pub refusal: Option<String>,
+    /// The same as a code.
+    pub cause: Option<Cause>,
     /// How the quantity came about, in words.
     pub because: String,
     /// Which try of its job it was; 1 is the first.
@@ -55,6 +57,7 @@ pub async fn record_push(tx: &Tx, result: &PushResult, now: Timestamp) -> Result
         source: Set(result.source.as_str().to_owned()),
         state: Set(state.to_owned()),
         answer: Set(result.refusal.clone()),
+        cause: Set(result.cause.map(|cause| cause.as_str().to_owned())),
         read_at: Set(result.read_at.micros()),
         finished_at: Set(now.micros()),
         because: Set(Some(result.because.clone())),

@@ -1,7 +1,7 @@
 //! How a piece of synchronisation can fail, and what becomes of its job.
 
 use crate::channels::ChannelError;
-use crate::domain::{ChannelId, Retry, Timestamp};
+use crate::domain::{Cause, ChannelId, Retry, Timestamp};
 use crate::marketplaces::MarketplaceError;
 use crate::queue::Outcome;
 use sea_orm::DbErr;
@@ -138,6 +138,30 @@ impl SyncError {
         }
     }
 
+    /// The one code for it, whatever the text says.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Marketplace { error, .. }
+            | Self::NotConnected(error)
+            | Self::Outdated { error, .. } => error.cause(),
+            Self::PairSpent { error } => error.cause(),
+            Self::Locked { .. } | Self::Removed(_) | Self::NoCredentials(_) => Cause::ChannelLocked,
+            Self::Stale { .. } => Cause::Stale,
+            Self::Unknown(_) => Cause::UnknownOrder,
+            Self::Channel(ChannelError::Db(_)) | Self::Db(_) => Cause::Database,
+            Self::NoAddress(_) | Self::AppNotSet { .. } | Self::Channel(_) => Cause::NotConfigured,
+            Self::Schedule(_) => Cause::Bug,
+            Self::NothingToAsk { .. }
+            | Self::AddressNeeded { .. }
+            | Self::AddressUnasked(_)
+            | Self::NoConsentPage(_)
+            | Self::NoShop
+            | Self::RemovedSince(_)
+            | Self::SignedByApp(_)
+            | Self::SecretIsTheirs(_) => Cause::Refused,
+        }
+    }
+
     /// The end of a job that failed so.
     pub fn outcome(&self, now: Timestamp) -> Outcome {
         // The work of a channel that was removed, or cannot be asked, has nothing left to do.
@@ -158,6 +182,7 @@ impl SyncError {
         Outcome::Failed {
             error: self.to_string(),
             retry: self.retry(),
+            cause: self.cause(),
         }
     }
 }

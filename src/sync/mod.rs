@@ -23,6 +23,7 @@ mod orders;
 mod pace;
 mod position;
 mod products;
+mod prune;
 mod push;
 mod push_again;
 mod push_price;
@@ -55,6 +56,10 @@ pub use linking::{
 pub use lookback::Lookback;
 pub use mend::{Mend, Mended, Told, could_have};
 pub use pace::Lane;
+pub use prune::{
+    prune_alarms, prune_completeness, prune_downloads, prune_misses, prune_notices,
+    prune_scan_changes, prune_scan_pages, prune_scans, prune_silences,
+};
 pub use queries::{
     downloads, last_scans, open_scans, order_sources, scan, scans, scans_of, untold_orders,
 };

@@ -165,6 +165,7 @@ impl Sync {
                 source: jobs.get(due.job).map_or(Source::Sale, |job| job.source),
                 read_at,
                 refusal: answer.as_ref().err().map(MarketplaceError::to_string),
+                cause: answer.as_ref().err().map(MarketplaceError::cause),
                 because: due.because.clone(),
                 attempt: jobs.get(due.job).map_or(1, |job| job.attempt),
             };

@@ -163,6 +163,7 @@ impl Sync {
                 price: due.price,
                 source: job.source,
                 refusal: answer.as_ref().err().map(MarketplaceError::to_string),
+                cause: answer.as_ref().err().map(MarketplaceError::cause),
                 attempt: job.attempt,
             };
             prices::record_price(&tx, &push, now).await?;

@@ -10,7 +10,7 @@
 mod dispatch;
 
 use crate::clock::Clock;
-use crate::domain::{ChannelId, JobId, JobKind, Work};
+use crate::domain::{Cause, ChannelId, JobId, JobKind, Retry, Work};
 use crate::queue::{Claimed, Ended, Outcome, Queue};
 use crate::sinks::Sinks;
 use crate::sync::Sync;
@@ -289,7 +289,8 @@ fn grouped(claimed: Vec<Claimed>) -> Vec<Group> {
 fn panicked() -> Outcome {
     Outcome::Failed {
         error: "the handler panicked; see the log".to_owned(),
-        retry: crate::domain::Retry::Backoff,
+        retry: Retry::Backoff,
+        cause: Cause::Bug,
     }
 }
 

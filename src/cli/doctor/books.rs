@@ -124,6 +124,7 @@ async fn examine_merchant(
         findings.push(Finding::warn("deliveries", found, to_do));
     }
     findings.extend(decisions::waiting(db, merchant).await?);
+    findings.extend(decisions::issues(db, merchant).await?);
     findings.extend(numbers(db, merchant).await?);
     findings.extend(imported(db, merchant).await?);
     let broken = stock::sums_differ(db, merchant).await?;

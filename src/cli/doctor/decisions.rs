@@ -3,12 +3,31 @@
 use crate::cli::finding::Finding;
 use crate::db::Db;
 use crate::domain::{MerchantId, Timestamp};
+use crate::issues::{self, Filter};
 use crate::sales::{self, Asked};
 use crate::stock;
 use sea_orm::DbErr;
 
 /// More are not counted one by one.
 const MOST: u64 = 1_000;
+/// Issues that are told; the others are in the list.
+const MOST_ISSUES: u64 = 50;
+
+/// The issues that are open, one line each.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn issues(db: &Db, merchant: MerchantId) -> Result<Vec<Finding>, DbErr> {
+    let open = issues::issues(db, merchant, &Filter::default(), MOST_ISSUES).await?;
+    let finding = |issue: issues::Issue| {
+        Finding::warn(
+            format!("issue {} ({})", issue.id, issue.cause),
+            issue.found,
+            issue.to_do,
+        )
+    };
+    Ok(open.into_iter().map(finding).collect())
+}
 
 /// What is open, with the age of the oldest.
 ///

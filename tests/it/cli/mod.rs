@@ -6,6 +6,7 @@ mod custom_store;
 mod files;
 mod finding;
 mod help;
+mod issues;
 mod listings;
 mod serving;
 mod setup;

@@ -6,7 +6,7 @@ use super::{
 use crate::support::databases;
 use marketsink::{
     db::Db,
-    domain::{ChannelId, JobKind, MerchantId, Retry, Work, backoff},
+    domain::{Cause, ChannelId, JobKind, MerchantId, Retry, Work, backoff},
     queue::{Counts, Ended, JobFilter, JobState, Outcome, Queue, Revived, enqueue},
 };
 use std::time::Duration;
@@ -33,6 +33,7 @@ fn failed(retry: Retry) -> Outcome {
     Outcome::Failed {
         error: "the shop answered 503".to_owned(),
         retry,
+        cause: Cause::ServerError,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::support::databases;
 use entity::job_attempts;
 use marketsink::{
     db::Db,
-    domain::Retry,
+    domain::{Cause, Retry},
     queue::{Outcome, Swept},
 };
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -97,6 +97,7 @@ async fn what_is_over_is_kept_for_its_time_and_then_deleted(db: Db) {
             "42:hopeless" => Outcome::Failed {
                 error: "gone".to_owned(),
                 retry: Retry::Never,
+                cause: Cause::UnknownOrder,
             },
             _ => Outcome::Snoozed {
                 until: at(200 * DAY),

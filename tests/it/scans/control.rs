@@ -219,7 +219,13 @@ async fn a_scan_whose_worker_died_without_a_word_has_failed(url: String) {
         .map(|job| {
             let error = "the handler panicked; see the log".to_owned();
             let retry = marketsink::domain::Retry::Never;
-            (job, Outcome::Failed { error, retry })
+            let cause = marketsink::domain::Cause::Bug;
+            let failed = Outcome::Failed {
+                error,
+                retry,
+                cause,
+            };
+            (job, failed)
         })
         .collect();
     app.queue.finish(&ended, "dead", now, 0, now).await.unwrap();

@@ -9,6 +9,7 @@ mod days;
 mod dealpos;
 mod drift;
 mod hands;
+mod issues;
 mod linking;
 mod lost;
 mod opening;
