@@ -39,6 +39,8 @@ pub mod oversells;
 pub mod price_pushes;
 pub mod price_rules;
 pub mod quarantine;
+pub mod replay_items;
+pub mod replays;
 pub mod return_lines;
 pub mod returns;
 pub mod scan_changes;

@@ -22,6 +22,7 @@ mod m20261124_000014_settlements;
 mod m20261124_000016_outbox;
 mod m20261124_000017_numbers;
 mod m20261125_000015_stock_rules;
+mod m20261126_000019_replays;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000015_stock_rules::Migration),
             Box::new(m20261124_000016_outbox::Migration),
             Box::new(m20261124_000017_numbers::Migration),
+            Box::new(m20261126_000019_replays::Migration),
         ]
     }
 }

@@ -16,9 +16,11 @@ mod follow_up;
 mod lateness;
 mod old_keys;
 mod quarantine;
+mod quarantine_release;
 mod queries;
 mod receive;
 mod replay;
+mod select;
 mod self_test;
 
 pub use commit::StoreError;
@@ -27,13 +29,19 @@ pub use counts::{QUARTER, arrived_between, arrived_per_quarter, first_and_last_a
 pub use fetched::{Kept, keep_fetched};
 pub use lateness::lateness;
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
-pub use quarantine::{Refusals, refused_samples};
+pub use quarantine::{Refusals, Room, refused_samples};
+pub use quarantine_release::{
+    Believed, DISCARDED, Decided, HELD, HeldFilter, NotBelieved, RELEASED, RETRY_WINDOW, Released,
+    channels_with_held, discard_held, held, held_of_channel, prune_quarantine, release_held,
+    verify_held,
+};
 pub use queries::{
     DeliveryFilter, Telling, counts_by_verdict, deliveries, delivery, events_of, last_delivery_at,
     mark_handled, named, newest_version, tellings, told_without_version,
 };
 pub use receive::{Answer, Inbox, Tally};
-pub use replay::{Replayed, replay, take_up_pending};
+pub use replay::{Replayed, Reread, replay, reread, take_up, take_up_pending};
+pub use select::{DeliverySelection, count_selected, count_verdicts, page_selected};
 pub use self_test::{SelfTest, SelfTestError};
 
 use crate::domain::job::named;

@@ -1,9 +1,6 @@
 //! Questions about jobs, for people, and the one thing a person may do: revive.
 
-use super::{
-    JobState, Queue,
-    held::{self, Placed, PutBack},
-};
+use super::{JobState, Queue, again::revive};
 use crate::domain::{ChannelId, JobId, JobKind, MerchantId, Timestamp};
 use entity::{job_attempts, jobs};
 use sea_orm::{
@@ -193,22 +190,8 @@ impl Queue {
         now: Timestamp,
     ) -> Result<Revived, DbErr> {
         let tx = self.db.write_tx().await?;
-        let only = Condition::all()
-            .add(jobs::Column::Id.eq(id.0))
-            .add(jobs::Column::MerchantId.eq(merchant.0))
-            .add(jobs::Column::State.eq(JobState::Dead.as_str()));
-        let back = PutBack {
-            only,
-            run_at: now,
-            attempts: Expr::val(0_i64),
-            error: Some("revived by a person"),
-        };
-        let placed = held::put_back(&tx, back, now).await?;
+        let revived = revive(&tx, merchant, id, now).await?;
         tx.commit().await?;
-        Ok(match placed {
-            Placed::Waiting => Revived::Waiting,
-            Placed::Superseded => Revived::Superseded,
-            Placed::Nothing => Revived::NotDead,
-        })
+        Ok(revived)
     }
 }

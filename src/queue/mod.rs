@@ -17,6 +17,7 @@
 //! Left out on purpose: what jobs do, and waking workers in other processes; those poll.
 
 mod active;
+mod again;
 mod claim;
 mod enqueue;
 mod finish;
@@ -25,6 +26,9 @@ mod inspect;
 mod janitor;
 
 pub use active::active;
+pub use again::{
+    Again, JobSelection, again, cancel, count_jobs, died_since, job, page_jobs, revive,
+};
 pub use claim::Claimed;
 pub use enqueue::{NewJob, cancel_one, cancel_waiting, enqueue, hurry};
 pub use finish::{Ended, Outcome};

@@ -10,6 +10,7 @@ mod conflicts;
 mod edits;
 mod held;
 mod history;
+mod image;
 mod imported;
 mod lines;
 mod numbers;
@@ -37,6 +38,7 @@ pub use conflicts::{
     take,
 };
 pub use held::{mark_attention, record_return};
+pub use image::{Change, LineImage, OrderImage, changes, order_image};
 pub use imported::{booked_numbers, imported_id};
 pub use lines::QUARANTINE;
 pub use numbers::{

@@ -1,7 +1,8 @@
 //! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
 //!
 //! Owns the tables `scans`, `scan_pages`, `scan_changes`, `notices`, `downloads`, `cursors`, `completeness`,
-//! `completeness_orders`, `delivery_watches`, `delivery_rhythm`, `silences`, `alarms` and `webhook_misses`. Every
+//! `completeness_orders`, `delivery_watches`, `delivery_rhythm`, `silences`, `alarms`, `webhook_misses`, `replays` and
+//! `replay_items`. Every
 //! function reads the present, makes its calls outside any transaction, and writes what it learned in one; run twice,
 //! it does no harm.
 
@@ -15,6 +16,7 @@ mod cursors;
 mod download;
 mod error;
 mod examine;
+mod held;
 mod linking;
 mod lookback;
 mod missed;
@@ -28,6 +30,7 @@ mod push_price;
 mod queries;
 mod readback;
 mod renewals;
+mod replay;
 mod returns;
 mod scan;
 mod settlements;
@@ -43,7 +46,7 @@ pub use completeness::{
 pub use connect::{Connect, Connected, Connection, Unconnected};
 pub use consent::{AskConsent, ConsentError, ConsentLink, consent_callback};
 pub use cursors::{Stream, cursor};
-pub use download::{Preview, Previewed, Seen};
+pub use download::{Preview, Previewed, STATUS_WORDS, Seen};
 pub use error::SyncError;
 pub use examine::{Answers, Clocks, Examination};
 pub use linking::{
@@ -54,6 +57,11 @@ pub use lookback::Lookback;
 pub use pace::Lane;
 pub use queries::{
     downloads, last_scans, open_scans, order_sources, scan, scans, scans_of, untold_orders,
+};
+pub use replay::{
+    Foreseen, GREATEST_MOST, GREATEST_RATE, Planned, ReplayOutcome, ReplayPlan, ReplaySelection,
+    ReplayState, ReplayWish, USUAL_MOST, USUAL_RATE, cancel_replay, open_replay, replay,
+    replay_counts, replay_items, replays,
 };
 pub use scan::{
     ControlError, MOST_CHANGES, Plan, Progress, Range, Requested, ScanRequest, ScanWish, Subject,
