@@ -4,6 +4,9 @@
 //! (`tests/it/architecture.rs` keeps that). Times are microseconds since 1970 in UTC, money is whole minor units.
 
 pub mod alarms;
+pub mod api_tokens;
+pub mod audit;
+pub mod audit_heads;
 pub mod bundle_parts;
 pub mod channels;
 pub mod completeness;
@@ -19,6 +22,7 @@ pub mod downloads;
 pub mod endpoint_deliveries;
 pub mod endpoint_secrets;
 pub mod endpoints;
+pub mod erasures;
 pub mod events;
 pub mod happenings;
 pub mod imports;
@@ -26,6 +30,7 @@ pub mod job_attempts;
 pub mod jobs;
 pub mod levels;
 pub mod listings;
+pub mod memberships;
 pub mod merchants;
 pub mod movements;
 pub mod notices;
@@ -36,6 +41,7 @@ pub mod order_steps;
 pub mod orders;
 pub mod outlets;
 pub mod oversells;
+pub mod people;
 pub mod price_pushes;
 pub mod price_rules;
 pub mod quarantine;

@@ -23,6 +23,7 @@ mod m20261124_000016_outbox;
 mod m20261124_000017_numbers;
 mod m20261125_000015_stock_rules;
 mod m20261126_000019_replays;
+mod m20261126_000021_access;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000016_outbox::Migration),
             Box::new(m20261124_000017_numbers::Migration),
             Box::new(m20261126_000019_replays::Migration),
+            Box::new(m20261126_000021_access::Migration),
         ]
     }
 }

@@ -1,6 +1,14 @@
-//! Merchants and their outlets: the tenants, and the places that hold their stock.
+//! Merchants and their outlets: the tenants, and the places that hold their stock; people, their roles, and the audit
+//! trail of what they change.
 //!
-//! Owns the tables `merchants` and `outlets`. People, roles and sessions belong here too, once there are any.
+//! Owns the tables `merchants`, `outlets`, `audit` and `audit_heads`.
+
+mod actor;
+pub mod audit;
+mod roles;
+
+pub use actor::{Actor, ActorKind};
+pub use roles::Role;
 
 use crate::db::{Db, Tx};
 use crate::domain::{MerchantId, OutletId, Timestamp};

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod job;
 pub mod money;
 pub mod order;
+pub mod personal;
 pub mod product;
 pub mod retry;
 pub mod returns;

@@ -1,6 +1,7 @@
 //! One test binary. Every test runs on SQLite; with `TEST_DATABASE_URL` set, those that touch the
 //! database run on PostgreSQL too, each in a schema of its own.
 
+mod accounts;
 mod architecture;
 mod books;
 mod catalog;

@@ -1,0 +1,3 @@
+//! Who did what, and who may.
+
+mod audit;
