@@ -44,8 +44,6 @@ impl JobSelection {
         let ids = (!self.ids.is_empty()).then(|| C::Id.is_in(self.ids.iter().copied()));
         Condition::all()
             .add(C::MerchantId.eq(merchant.0))
-            // Taking up what takes up would never end.
-            .add(C::Kind.ne(JobKind::Replay.as_str()))
             .add_option(ids)
             .add_option(self.channel.map(|id| C::ChannelId.eq(id.0)))
             .add_option(self.kind.map(|kind| C::Kind.eq(kind.as_str())))
@@ -58,6 +56,12 @@ impl JobSelection {
             .add_option(self.from.map(|from| C::CreatedAt.gte(from.micros())))
             .add_option(self.to.map(|to| C::CreatedAt.lt(to.micros())))
     }
+
+    /// Taking up what takes up would never end.
+    fn replayable(&self, merchant: MerchantId) -> Condition {
+        self.condition(merchant)
+            .add(jobs::Column::Kind.ne(JobKind::Replay.as_str()))
+    }
 }
 
 /// How many are selected, and the newest of them.
@@ -69,7 +73,7 @@ pub async fn count_jobs<C: ConnectionTrait>(
     merchant: MerchantId,
     selection: &JobSelection,
 ) -> Result<(u64, i64), DbErr> {
-    let only = || jobs::Entity::find().filter(selection.condition(merchant));
+    let only = || jobs::Entity::find().filter(selection.replayable(merchant));
     let newest: Option<i64> = only()
         .select_only()
         .column(jobs::Column::Id)
@@ -93,10 +97,30 @@ pub async fn page_jobs<C: ConnectionTrait>(
     limit: u64,
 ) -> Result<Vec<jobs::Model>, DbErr> {
     jobs::Entity::find()
-        .filter(selection.condition(merchant))
+        .filter(selection.replayable(merchant))
         .filter(jobs::Column::Id.gt(after))
         .filter(jobs::Column::Id.lte(up_to))
         .order_by_asc(jobs::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// Those selected with a smaller number, newest first. Of every kind, replays included.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn newest_jobs<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    selection: &JobSelection,
+    before: i64,
+    limit: u64,
+) -> Result<Vec<jobs::Model>, DbErr> {
+    jobs::Entity::find()
+        .filter(selection.condition(merchant))
+        .filter(jobs::Column::Id.lt(before))
+        .order_by_desc(jobs::Column::Id)
         .limit(limit)
         .all(db)
         .await

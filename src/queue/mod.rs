@@ -27,7 +27,7 @@ mod janitor;
 
 pub use active::active;
 pub use again::{
-    Again, JobSelection, again, cancel, count_jobs, died_since, job, page_jobs, revive,
+    Again, JobSelection, again, cancel, count_jobs, died_since, job, newest_jobs, page_jobs, revive,
 };
 pub use claim::Claimed;
 pub use enqueue::{NewJob, cancel_one, cancel_waiting, enqueue, hurry};
