@@ -30,6 +30,9 @@ pub struct Model {
     /// JSON list of order numbers, instead of a window.
     #[sea_orm(column_type = "Text", nullable)]
     pub numbers: Option<String>,
+    /// JSON list of the statuses that were asked for; of others nothing is fetched.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub statuses: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub page_token: Option<String>,
     pub pages: i64,

@@ -47,6 +47,8 @@ pub mod price_pushes;
 pub mod price_rules;
 pub mod quarantine;
 pub mod readings;
+pub mod replay_items;
+pub mod replays;
 pub mod return_lines;
 pub mod returns;
 pub mod scan_changes;

@@ -23,6 +23,7 @@ mod m20261124_000016_outbox;
 mod m20261124_000017_numbers;
 mod m20261125_000015_stock_rules;
 mod m20261126_000018_trace;
+mod m20261126_000019_replays;
 mod m20261126_000020_issues;
 mod m20261126_000021_access;
 mod table;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000016_outbox::Migration),
             Box::new(m20261124_000017_numbers::Migration),
             Box::new(m20261126_000018_trace::Migration),
+            Box::new(m20261126_000019_replays::Migration),
             Box::new(m20261126_000020_issues::Migration),
             Box::new(m20261126_000021_access::Migration),
         ]

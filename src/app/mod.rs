@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{AppSettings, Settings};
 use crate::db::{self, DatabaseOptions, Db};
 use crate::domain::JobKind;
-use crate::inbox::{Inbox, Writer, WriterOptions};
+use crate::inbox::{Inbox, Room, Writer, WriterOptions};
 use crate::marketplaces::{self, Marketplace, Secrets, WebhookKeys};
 use crate::queue::{Queue, QueueOptions};
 use crate::sinks::{ANSWER_WITHIN, Sinks, SinksOptions};
@@ -103,11 +103,11 @@ impl App {
             batch: settings.inbox.batch,
         };
         let (writer, task) = Writer::start(queue.clone(), options);
-        let inbox = Inbox::new(
-            Arc::new(directory),
-            writer,
-            settings.inbox.quarantine_samples,
-        );
+        let room = Room {
+            requests: settings.inbox.quarantine_samples,
+            bytes: settings.inbox.quarantine_bytes,
+        };
+        let inbox = Inbox::new(Arc::new(directory), writer, room);
         Ok(Self {
             settings,
             db,

@@ -78,9 +78,15 @@ impl App {
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
         if roles.worker {
-            let worker = self.worker();
+            let (worker, sync) = (self.worker(), self.sync.clone());
             let stop = stop.clone();
-            tasks.push(tokio::spawn(async move { worker.run(stop).await }));
+            tasks.push(tokio::spawn(async move {
+                // The keys of our own apps are settings: they may have been corrected before this start.
+                if let Err(error) = sync.check_held().await {
+                    tracing::warn!(%error, "refused deliveries could not be looked after");
+                }
+                worker.run(stop).await;
+            }));
         }
         if roles.scheduler {
             tasks.push(tokio::spawn(tick_until(

@@ -107,6 +107,19 @@ impl Directory {
             .await
     }
 
+    /// The same, asked of the database in any case: for commands, which may have changed it a moment ago.
+    ///
+    /// # Errors
+    /// As [`Directory::look_up`].
+    pub async fn look_fresh(
+        &self,
+        marketplace: &'static dyn Marketplace,
+        who: Who,
+        now: Timestamp,
+    ) -> Result<KnownKeys, ChannelError> {
+        self.ask(marketplace, who, now).await
+    }
+
     async fn look_up_if_older(
         &self,
         marketplace: &'static dyn Marketplace,

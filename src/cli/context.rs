@@ -17,6 +17,8 @@ pub struct Context {
     provenance: Provenance,
     pub merchant: String,
     pub json: bool,
+    by: String,
+    why: Option<String>,
 }
 
 /// An app that is opened and works nothing off, for one merchant.
@@ -37,7 +39,18 @@ impl Context {
             provenance,
             merchant: global.merchant.clone(),
             json: global.json,
+            by: by(global),
+            why: global.why.clone(),
         })
+    }
+
+    /// Who runs the command.
+    pub fn by(&self) -> &str {
+        &self.by
+    }
+
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref().filter(|why| !why.trim().is_empty())
     }
 
     /// Every setting with where it comes from; secrets are hidden.
@@ -79,6 +92,15 @@ impl Context {
         let merchant = accounts::merchant_named(&app.db, &self.merchant).await?;
         Ok(Session { app, merchant })
     }
+}
+
+/// Who is named, or whose account it is.
+fn by(global: &Global) -> String {
+    let known = ["USER", "LOGNAME", "USERNAME"].into_iter();
+    let account = known.filter_map(|name| std::env::var(name).ok());
+    let mut names = global.by.iter().cloned().chain(account);
+    let name = names.find(|name| !name.trim().is_empty());
+    name.unwrap_or_else(|| "unknown".to_owned())
 }
 
 impl Session {

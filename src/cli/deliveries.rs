@@ -3,10 +3,12 @@
 use super::{
     context::{Context, Session},
     output::{Table, at, dash, or_dash, say, say_json},
+    replay::{Road, take_up},
 };
 use crate::domain::ChannelId;
-use crate::inbox::{self, DeliveryFilter, Verdict};
+use crate::inbox::{self, DeliveryFilter, DeliverySelection, Verdict};
 use crate::marketplaces::{self, RawDelivery};
+use crate::sync::{self, ReplaySelection};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use entity::{deliveries, events};
@@ -15,6 +17,8 @@ use std::process::ExitCode;
 
 /// Characters of a hidden header that are shown: enough to compare two, too few to use one.
 const SHOWN: usize = 6;
+/// Deliveries of one replay that are told one by one.
+const MOST_REPLAYED: u64 = 10_000;
 
 /// Webhooks as they were received: list, show, replay
 #[derive(Debug, Subcommand)]
@@ -61,7 +65,8 @@ pub struct ShowArgs {
 
 /// Takes deliveries up again as if they had just come
 ///
-/// The work reads the present, so an old delivery cannot bring an old state back.
+/// The work reads the present, so an old delivery cannot bring an old state back. `marketsink replay` does it for all
+/// that match, and tells beforehand what would change.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  marketsink deliveries replay 17 18 19")]
 pub struct ReplayArgs {
@@ -84,7 +89,7 @@ pub async fn run(context: &Context, command: DeliveriesCommand) -> anyhow::Resul
     match command {
         DeliveriesCommand::List(args) => list(context, &session, args).await?,
         DeliveriesCommand::Show(args) => show(context, &session, args.id).await?,
-        DeliveriesCommand::Replay(args) => replay(context, &session, &args.ids).await?,
+        DeliveriesCommand::Replay(args) => replay(context, &session, args.ids).await?,
     }
     session.close().await?;
     Ok(ExitCode::SUCCESS)
@@ -238,27 +243,33 @@ fn shown_headers(row: &deliveries::Model) -> Vec<(String, String)> {
     headers.into_iter().map(shown).collect()
 }
 
-async fn replay(context: &Context, session: &Session, ids: &[i64]) -> anyhow::Result<()> {
-    let mut done = Vec::new();
-    for id in ids {
-        let row = find(session, *id).await?;
-        let tx = session.app.db.write_tx().await?;
-        let replayed = inbox::replay(&tx, session.merchant, row, session.now())
-            .await
-            .with_context(|| format!("delivery {id} could not be taken up"))?;
-        tx.commit().await?;
-        session.app.queue.wake();
-        if !context.json {
-            say(format!(
-                "delivery {id}: {}, {} jobs wait",
-                replayed.verdict, replayed.jobs
-            ));
-        }
-        done.push(json!({"id": id, "verdict": replayed.verdict, "jobs": replayed.jobs}));
+async fn replay(context: &Context, session: &Session, ids: Vec<i64>) -> anyhow::Result<()> {
+    for id in &ids {
+        find(session, *id).await?;
     }
+    let road = Road {
+        n: ids.len(),
+        selection: ReplaySelection::Deliveries(DeliverySelection {
+            ids,
+            ..DeliverySelection::default()
+        }),
+        why: "replayed by hand",
+    };
+    let taken = take_up(context, session, road).await?;
+    let id = taken.context("they have vanished meanwhile")?;
+    let of = (session.merchant, id);
+    let items = sync::replay_items(session.app.db.read(), of, None, 0, MOST_REPLAYED).await?;
     if context.json {
-        return say_json(&done);
+        let shown = items
+            .iter()
+            .map(|item| json!({ "delivery": item.source_id, "outcome": item.outcome }));
+        return say_json(&json!({ "replay": id, "deliveries": shown.collect::<Vec<_>>() }));
     }
-    say("`marketsink serve` does the work");
+    for item in &items {
+        say(format!("delivery {}: {}", item.source_id, item.outcome));
+    }
+    say(format!(
+        "`marketsink serve` does the work; `marketsink replay show {id}` tells what became of it"
+    ));
     Ok(())
 }

@@ -23,13 +23,17 @@ mod follow;
 mod guide;
 mod import;
 mod issues;
+mod jobs;
 mod listings;
+mod noted;
 mod numbers;
 mod orders;
 mod outlets;
 mod output;
 mod payouts;
 mod prices;
+mod quarantine;
+mod replay;
 mod report;
 mod retention;
 mod sandbox;
@@ -87,6 +91,12 @@ pub(crate) struct Global {
     /// Answer with one JSON document
     #[arg(long, global = true)]
     json: bool,
+    /// Who does it, for the audit trail [default: the name of your account on this machine]
+    #[arg(long, global = true, value_name = "NAME")]
+    by: Option<String>,
+    /// Why, for the audit trail
+    #[arg(long, global = true, value_name = "TEXT")]
+    why: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -115,6 +125,12 @@ enum Command {
     Payouts(payouts::PayoutsCommand),
     #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
+    #[command(subcommand)]
+    Replay(replay::ReplayCommand),
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
     #[command(subcommand)]
@@ -187,6 +203,9 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Completeness(command) => completeness::run(&context()?, command).await,
         Command::Payouts(command) => payouts::run(&context()?, command).await,
         Command::Deliveries(command) => deliveries::run(&context()?, command).await,
+        Command::Quarantine(command) => quarantine::run(&context()?, command).await,
+        Command::Jobs(command) => jobs::run(&context()?, command).await,
+        Command::Replay(command) => replay::run(&context()?, command).await,
         Command::Webhook(command) => webhook::run(&context()?, command).await,
         Command::SyncLog(args) => sync_log::run(&context()?, &args).await,
         Command::Stock(command) => stock::run(&context()?, command).await,

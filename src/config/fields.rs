@@ -111,7 +111,13 @@ const GENERAL: &[Field] = &[
         key: "inbox.quarantine_samples",
         kind: number(0..=10_000, "", |s, v| s.inbox.quarantine_samples = v),
         default: Some("200"),
-        doc: "Refused requests that are kept per marketplace, for support.",
+        doc: "Refused requests that are kept per marketplace, to be verified again when a key was wrong.",
+    },
+    Field {
+        key: "inbox.quarantine_bytes",
+        kind: number(0..=1 << 40, "bytes", |s, v| s.inbox.quarantine_bytes = v),
+        default: Some("67108864"),
+        doc: "Bytes of the bodies of refused requests that are kept per marketplace.",
     },
     Field {
         key: "worker.concurrency",

@@ -62,6 +62,8 @@ pub struct Inbox {
     pub batch: usize,
     /// Refused requests that are kept per marketplace.
     pub quarantine_samples: u64,
+    /// Bytes of their bodies that are kept per marketplace.
+    pub quarantine_bytes: u64,
 }
 
 /// The background work.

@@ -47,6 +47,8 @@ our_id!(
     HappeningId,
     /// Another program that is told what happens.
     EndpointId,
+    /// Deliveries or jobs that a person had taken up again.
+    ReplayId,
 );
 
 impl ChannelId {

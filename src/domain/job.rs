@@ -68,6 +68,10 @@ named!(
         TellEndpoint = "tell_endpoint",
         /// Read what the marketplace paid out for orders, and which fees it kept.
         ReadSettlements = "read_settlements",
+        /// Take up again what a person selected, a page at a time.
+        Replay = "replay",
+        /// Find out which refused deliveries are believed by now, and take them in.
+        CheckQuarantine = "check_quarantine",
     }
 );
 

@@ -26,7 +26,7 @@ pub use fees::{Fee, ServiceFee, Settlement};
 pub use handling::{CANCELLED, Handling, ReturnPolicy};
 pub use ids::{
     ChannelId, ConflictId, DeliveryId, EndpointId, EventId, HappeningId, JobId, ListingId,
-    MerchantId, OrderId, OutletId, RemoteId, ReturnId, ScanId, SkuId,
+    MerchantId, OrderId, OutletId, RemoteId, ReplayId, ReturnId, ScanId, SkuId,
 };
 pub use job::{JobKind, Source};
 pub use money::{Currency, Money, MoneyError};
@@ -36,4 +36,4 @@ pub use retry::{Retry, backoff};
 pub use returns::{Goods, Return, ReturnLine, ReturnState};
 pub use scan::{ScanKind, ScanMethod, ScanState};
 pub use time::{Timestamp, Window};
-pub use work::{Days, Download, Work};
+pub use work::{Days, Download, StatusWish, Work};

@@ -3,7 +3,8 @@
 //! Arguments are ids and windows only; handlers read the present.
 
 use super::{
-    ChannelId, Day, EndpointId, JobKind, ListingId, RemoteId, ScanKind, ScanMethod, Window,
+    ChannelId, Day, EndpointId, JobKind, ListingId, RemoteId, ReplayId, ScanKind, ScanMethod,
+    Window,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -62,6 +63,12 @@ pub enum Work {
     ReadSettlements {
         read_settlements: (),
     },
+    Replay {
+        replay: ReplayId,
+    },
+    CheckQuarantine {
+        check_quarantine: (),
+    },
 }
 
 /// Of which days it is to be proved that their orders are all in the books.
@@ -85,6 +92,18 @@ pub enum Download {
     Placed(Window),
     /// These order numbers.
     Numbered(Vec<String>),
+    /// Those of a window that have one of these statuses now.
+    OfStatus(StatusWish),
+}
+
+/// Which orders of a window, by how they stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusWish {
+    pub window: Window,
+    /// The window is of the time when orders were placed, not of their last change.
+    pub by_creation: bool,
+    /// Our words (`unpaid`, `paid`, `shipped`, `completed`, `cancelled`) or the marketplace's own; any of them will do.
+    pub statuses: Vec<String>,
 }
 
 /// Lower runs first. Webhook work goes before scans, which have all night, but for those that a person waits for.
@@ -117,6 +136,9 @@ impl Work {
     pub const READ_SETTLEMENTS: Self = Self::ReadSettlements {
         read_settlements: (),
     };
+    pub const CHECK_QUARANTINE: Self = Self::CheckQuarantine {
+        check_quarantine: (),
+    };
 
     pub fn kind(&self) -> JobKind {
         match self {
@@ -136,12 +158,14 @@ impl Work {
             Self::CheckCompleteness { .. } => JobKind::CheckCompleteness,
             Self::TellEndpoint { .. } => JobKind::TellEndpoint,
             Self::ReadSettlements { .. } => JobKind::ReadSettlements,
+            Self::Replay { .. } => JobKind::Replay,
+            Self::CheckQuarantine { .. } => JobKind::CheckQuarantine,
         }
     }
 
     /// Whether it is done on a channel. Other work is the merchant's own: its job names [`ChannelId::NONE`].
     pub fn is_of_channel(&self) -> bool {
-        !matches!(self, Self::TellEndpoint { .. })
+        !matches!(self, Self::TellEndpoint { .. } | Self::Replay { .. })
     }
 
     /// What is unique while waiting and serial while running, per kind.
@@ -159,6 +183,17 @@ impl Work {
                     format!("{channel}:placed:{}-{}", w.from.micros(), w.to.micros())
                 }
                 Download::Numbered(numbers) => format!("{channel}:{}", numbers.join(",")),
+                Download::OfStatus(wish) => format!(
+                    "{channel}:{}:{}-{}:{}",
+                    if wish.by_creation {
+                        "placed"
+                    } else {
+                        "changed"
+                    },
+                    wish.window.from.micros(),
+                    wish.window.to.micros(),
+                    wish.statuses.join(",")
+                ),
             },
             Self::CheckCompleteness { completeness } => match completeness {
                 Days::Lately => format!("{channel}:lately"),
@@ -168,6 +203,7 @@ impl Work {
                 listing.to_string()
             }
             Self::TellEndpoint { endpoint } => endpoint.to_string(),
+            Self::Replay { replay } => replay.to_string(),
             // One consumer per app, whichever of its channels asked.
             Self::FetchMissed { missed } => missed.clone(),
             Self::RefreshToken { .. }
@@ -176,6 +212,7 @@ impl Work {
             | Self::CheckAuthorization { .. }
             | Self::CheckSubscriptions { .. }
             | Self::CheckSilence { .. }
+            | Self::CheckQuarantine { .. }
             | Self::ReadSettlements { .. } => channel.to_string(),
         }
     }
@@ -184,11 +221,13 @@ impl Work {
         match self {
             Self::RefreshToken { .. } | Self::CheckAuthorization { .. } => priority::TOKEN,
             Self::FetchOrder { .. } => priority::ORDER,
-            Self::FetchMissed { .. } => priority::MISSED,
+            Self::FetchMissed { .. } | Self::CheckQuarantine { .. } => priority::MISSED,
             Self::PushStock { .. } | Self::PushPrice { .. } => priority::PUSH,
             Self::TellEndpoint { .. } => priority::TELL,
             Self::RescanProduct { .. } => priority::PRODUCT,
-            Self::DownloadOrders { .. } | Self::CheckCompleteness { .. } => priority::DOWNLOAD,
+            Self::DownloadOrders { .. } | Self::CheckCompleteness { .. } | Self::Replay { .. } => {
+                priority::DOWNLOAD
+            }
             Self::CheckSubscriptions { .. }
             | Self::CheckSilence { .. }
             | Self::PushAgain { .. }
@@ -281,8 +320,19 @@ mod tests {
             Work::PUSH_AGAIN,
             Work::COMPARE_STOCK,
             Work::READ_SETTLEMENTS,
+            Work::CHECK_QUARANTINE,
+            Work::Replay {
+                replay: ReplayId(4),
+            },
             Work::DownloadOrders {
                 orders: Download::Placed(window),
+            },
+            Work::DownloadOrders {
+                orders: Download::OfStatus(StatusWish {
+                    window,
+                    by_creation: true,
+                    statuses: vec!["paid".to_owned()],
+                }),
             },
             Work::CheckCompleteness {
                 completeness: Days::Lately,

@@ -168,34 +168,43 @@ pub(super) async fn store_all(
 }
 
 async fn store_together(queue: &Queue, receipts: &[Receipt]) -> Result<Vec<Stored>, DbErr> {
-    let tx = queue.db().write_tx().await?;
-    let receipts = &unparked(&tx, receipts).await?[..];
-    let ids = insert_deliveries(&tx, receipts).await?;
-    let mut stored = Vec::with_capacity(receipts.len());
-    let mut fresh = Vec::new();
-    let mut ids = ids;
-    for receipt in receipts {
-        // Taken out, so that a repeat within this batch counts as one too.
-        match ids.remove(&(receipt.marketplace.to_owned(), receipt.delivery_key.clone())) {
-            Some(id) => {
-                stored.push(Stored::New);
-                fresh.push((id, receipt));
-            }
-            None => stored.push(Stored::Duplicate),
-        }
-    }
-    insert_events(&tx, &fresh).await?;
     let now = receipts
         .iter()
         .map(|r| r.received_at)
         .max()
         .unwrap_or_default();
+    let tx = queue.db().write_tx().await?;
+    let stored = store_in(&tx, receipts, now).await?;
+    tx.commit().await?;
+    Ok(stored.into_iter().map(|(stored, _)| stored).collect())
+}
+
+/// Stores receipts in the caller's transaction; each with its id where it is new. `now`: when their work may begin.
+pub(super) async fn store_in(
+    tx: &Tx,
+    receipts: &[Receipt],
+    now: Timestamp,
+) -> Result<Vec<(Stored, Option<i64>)>, DbErr> {
+    let receipts = &unparked(tx, receipts).await?[..];
+    let mut ids = insert_deliveries(tx, receipts).await?;
+    let mut stored = Vec::with_capacity(receipts.len());
+    let mut fresh = Vec::new();
+    for receipt in receipts {
+        // Taken out, so that a repeat within this batch counts as one too.
+        match ids.remove(&(receipt.marketplace.to_owned(), receipt.delivery_key.clone())) {
+            Some(id) => {
+                stored.push((Stored::New, Some(id)));
+                fresh.push((id, receipt));
+            }
+            None => stored.push((Stored::Duplicate, None)),
+        }
+    }
+    insert_events(tx, &fresh).await?;
     let jobs: Vec<queue::NewJob> = fresh
         .iter()
         .flat_map(|(_, receipt)| follow_up::jobs_of(receipt))
         .collect();
-    queue::enqueue(&tx, &jobs, now).await?;
-    tx.commit().await?;
+    queue::enqueue(tx, &jobs, now).await?;
     Ok(stored)
 }
 

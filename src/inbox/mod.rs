@@ -18,9 +18,11 @@ mod lateness;
 mod old_keys;
 mod prune;
 mod quarantine;
+mod quarantine_release;
 mod queries;
 mod receive;
 mod replay;
+mod select;
 mod self_test;
 mod unread;
 
@@ -32,14 +34,19 @@ pub use fetched::{Kept, keep_fetched};
 pub use lateness::lateness;
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};
 pub use prune::{DEDUPE_WINDOW, prune_bodies, prune_deliveries, prune_quarantine};
-pub use quarantine::{Refusals, refused_samples};
+pub use quarantine::{Refusals, Room, refused_samples};
+pub use quarantine_release::{
+    Believed, DISCARDED, Decided, HELD, HeldFilter, NotBelieved, RELEASED, RETRY_WINDOW, Released,
+    channels_with_held, discard_held, held, held_of_channel, release_held, verify_held,
+};
 pub use queries::{
     DeliveryFilter, Naming, Telling, counts_by_verdict, deliveries, delivery, events_of,
     last_delivery_at, mark_handled, named, named_on, naming, newest_version, tellings,
     told_without_version,
 };
 pub use receive::{Answer, Inbox, Tally};
-pub use replay::{Replayed, replay, take_up_pending};
+pub use replay::{Replayed, Reread, replay, reread, take_up, take_up_pending};
+pub use select::{DeliverySelection, count_selected, count_verdicts, page_selected};
 pub use self_test::{SelfTest, SelfTestError};
 pub use unread::{RefusedNaming, Unread, refused_naming, unread_naming};
 

@@ -4,11 +4,11 @@ use super::{
     Verdict, Writer,
     commit::{Receipt, Stored},
     old_keys::OldKeys,
-    quarantine::{Quarantine, Refusals},
+    quarantine::{Quarantine, Refusals, Refused, Room},
     self_test,
 };
 use crate::channels::{ChannelError, Directory, Known, KnownKeys, Who};
-use crate::domain::{ChannelId, Timestamp};
+use crate::domain::Timestamp;
 use crate::marketplaces::{
     Acknowledgement, Malformed, Marketplace, RawDelivery, Rejected, VerifiedDelivery,
 };
@@ -66,9 +66,9 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// `samples` refused requests are kept per marketplace.
-    pub fn new(directory: Arc<Directory>, writer: Writer, samples: u64) -> Self {
-        let quarantine = Quarantine::new(writer.db().clone(), samples);
+    /// Refused requests are kept where there is `room`.
+    pub fn new(directory: Arc<Directory>, writer: Writer, room: Room) -> Self {
+        let quarantine = Quarantine::new(writer.db().clone(), room);
         Self {
             directory,
             writer,
@@ -179,9 +179,14 @@ impl Inbox {
         let delivery = match marketplace.verify(raw.clone(), &keys) {
             Ok(delivery) => delivery,
             Err(rejected) => {
-                return Ok(Err(self
-                    .refuse(marketplace, None, rejected, &raw, now)
-                    .await));
+                let refused = Refused {
+                    marketplace,
+                    channel: None,
+                    address: None,
+                    why: rejected,
+                    raw: &raw,
+                };
+                return Ok(Err(self.refuse(refused, now).await));
             }
         };
         let known = self
@@ -218,25 +223,20 @@ impl Inbox {
         {
             return Ok(Ok((delivery, again)));
         }
-        let channel = again.known.as_ref().map(|known| known.channel);
-        Ok(Err(self
-            .refuse(marketplace, channel, rejected, &raw, now)
-            .await))
+        let refused = Refused {
+            marketplace,
+            channel: again.known.as_ref().map(|known| known.channel),
+            address: Some(address),
+            why: rejected,
+            raw: &raw,
+        };
+        Ok(Err(self.refuse(refused, now).await))
     }
 
-    async fn refuse(
-        &self,
-        marketplace: &'static dyn Marketplace,
-        channel: Option<ChannelId>,
-        rejected: Rejected,
-        raw: &RawDelivery,
-        now: Timestamp,
-    ) -> Answer {
+    async fn refuse(&self, refused: Refused<'_>, now: Timestamp) -> Answer {
         self.counters.refused.fetch_add(1, Ordering::Relaxed);
-        self.quarantine
-            .keep(marketplace.slug(), channel, rejected, raw, now)
-            .await;
-        Answer::Refused(rejected)
+        self.quarantine.keep(refused, now).await;
+        Answer::Refused(refused.why)
     }
 }
 

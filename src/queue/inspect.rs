@@ -1,10 +1,6 @@
 //! Questions about jobs, for people, and the one thing a person may do: revive.
 
-use super::{
-    JobState, Queue,
-    held::{self, Placed, PutBack},
-};
-use crate::db::Tx;
+use super::{JobState, Queue, again::revive};
 use crate::domain::{ChannelId, JobId, JobKind, MerchantId, Timestamp};
 use entity::{job_attempts, jobs};
 use sea_orm::{
@@ -238,33 +234,4 @@ impl Queue {
         tx.commit().await?;
         Ok(revived)
     }
-}
-
-/// The same in the caller's transaction.
-///
-/// # Errors
-/// When the database refuses; the transaction is then of no more use.
-pub async fn revive(
-    tx: &Tx,
-    merchant: MerchantId,
-    id: JobId,
-    now: Timestamp,
-) -> Result<Revived, DbErr> {
-    let only = Condition::all()
-        .add(jobs::Column::Id.eq(id.0))
-        .add(jobs::Column::MerchantId.eq(merchant.0))
-        .add(jobs::Column::State.eq(JobState::Dead.as_str()));
-    let back = PutBack {
-        only,
-        run_at: now,
-        attempts: Expr::val(0_i64),
-        error: Some("revived by a person"),
-        cause: None,
-    };
-    let placed = held::put_back(tx, back, now).await?;
-    Ok(match placed {
-        Placed::Waiting => Revived::Waiting,
-        Placed::Superseded => Revived::Superseded,
-        Placed::Nothing => Revived::NotDead,
-    })
 }

@@ -17,6 +17,7 @@
 //! Left out on purpose: what jobs do, and waking workers in other processes; those poll.
 
 mod active;
+mod again;
 mod claim;
 mod enqueue;
 mod finish;
@@ -27,10 +28,13 @@ mod prune;
 mod trouble;
 
 pub use active::active;
+pub use again::{
+    Again, JobSelection, again, cancel, count_jobs, died_since, job, newest_jobs, page_jobs, revive,
+};
 pub use claim::Claimed;
 pub use enqueue::{NewJob, cancel_one, cancel_waiting, enqueue, hurry};
 pub use finish::{Ended, Outcome};
-pub use inspect::{Counts, JobFilter, Revived, alive, last_words, revive};
+pub use inspect::{Counts, JobFilter, Revived, alive, last_words};
 pub use janitor::Swept;
 pub use prune::prune_attempts;
 pub use trouble::{

@@ -11,6 +11,7 @@ mod edits;
 mod expected;
 mod held;
 mod history;
+mod image;
 mod imported;
 mod lines;
 mod numbers;
@@ -39,6 +40,7 @@ pub use conflicts::{
 };
 pub use expected::{Shown, StepOutcome, Taken, outcomes};
 pub use held::{mark_attention, record_return};
+pub use image::{Change, LineImage, OrderImage, changes, order_image};
 pub use imported::{booked_numbers, imported_id};
 pub use lines::QUARANTINE;
 pub use numbers::{

@@ -1,6 +1,6 @@
 //! Connecting a shop: ask it who it is, store it, ask for its webhooks, and begin to read it.
 
-use super::{Lane, Sync, SyncError};
+use super::{Lane, Sync, SyncError, held::check_later};
 use crate::channels::{self, Channel, Expiry, NewChannel, REFRESH_TOKEN};
 use crate::config::Secret;
 use crate::domain::{
@@ -304,6 +304,7 @@ impl Sync {
             let new = channels::rotate_webhook_secret(&tx, sealer, owner, &webhook_secret, now);
             self.note_if_by_hand(&tx, connect.marketplace, owner.0, new.await?)
                 .await?;
+            check_later(&tx, owner, now).await?;
         }
         let told_once = is_own && is_pasted && !is_handed && !stays;
         schedule::defaults_for(&tx, connect.merchant, id, limits, abilities, now).await?;

@@ -1,7 +1,8 @@
 //! The only caller of marketplace clients: orders, scans, downloads, pushes, tokens, connecting.
 //!
 //! Owns the tables `scans`, `scan_pages`, `scan_changes`, `notices`, `downloads`, `cursors`, `completeness`,
-//! `completeness_orders`, `delivery_watches`, `delivery_rhythm`, `silences`, `alarms`, `webhook_misses` and `readings`. Every
+//! `completeness_orders`, `delivery_watches`, `delivery_rhythm`, `silences`, `alarms`, `webhook_misses`, `readings`,
+//! `replays` and `replay_items`. Every
 //! function reads the present, makes its calls outside any transaction, and writes what it learned in one; run twice,
 //! it does no harm.
 
@@ -15,6 +16,7 @@ mod cursors;
 mod download;
 mod error;
 mod examine;
+mod held;
 mod linking;
 mod lookback;
 mod mend;
@@ -31,6 +33,7 @@ mod queries;
 mod readback;
 mod readings;
 mod renewals;
+mod replay;
 mod returns;
 mod scan;
 mod settlements;
@@ -46,7 +49,7 @@ pub use completeness::{
 pub use connect::{Connect, Connected, Connection, Unconnected};
 pub use consent::{AskConsent, ConsentError, ConsentLink, consent_callback};
 pub use cursors::{Stream, cursor};
-pub use download::{Preview, Previewed, Seen};
+pub use download::{Preview, Previewed, STATUS_WORDS, Seen};
 pub use error::SyncError;
 pub use examine::{Answers, Clocks, Examination};
 pub use linking::{
@@ -64,6 +67,11 @@ pub use queries::{
     downloads, last_scans, open_scans, order_sources, scan, scans, scans_of, untold_orders,
 };
 pub use readings::{Came, newest_shown, prune_readings, readings};
+pub use replay::{
+    Foreseen, GREATEST_MOST, GREATEST_RATE, Planned, ReplayOutcome, ReplayPlan, ReplaySelection,
+    ReplayState, ReplayWish, USUAL_MOST, USUAL_RATE, cancel_replay, open_replay, replay,
+    replay_counts, replay_items, replays,
+};
 pub use scan::{
     ControlError, MOST_CHANGES, Plan, Progress, Range, Requested, ScanRequest, ScanWish, Subject,
     WishError, notices, read_notices, scan_changes,

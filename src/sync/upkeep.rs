@@ -4,7 +4,9 @@
 //! Marketplaces switch webhooks off by themselves: WooCommerce after a few failures, Shopify by deleting
 //! them. Scans find what is missed then; this finds out why, and asks again.
 
-use super::{Lane, Sync, SyncError, connect::random_bytes, error::ChannelTrouble};
+use super::{
+    Lane, Sync, SyncError, connect::random_bytes, error::ChannelTrouble, held::check_later,
+};
 use crate::channels::{self, Channel, ChannelState};
 use crate::db::Tx;
 use crate::domain::{ChannelId, Source, Timestamp, Work};
@@ -265,7 +267,9 @@ impl Sync {
         let new = channels::rotate_webhook_secret(&tx, sealer, owner, &secret, now).await?;
         self.note_if_by_hand(&tx, marketplace, connection.id, new)
             .await?;
+        check_later(&tx, owner, now).await?;
         tx.commit().await?;
+        self.shared.queue.wake();
         let is_told = tells_secret(marketplace);
         let told = if is_told {
             self.tell_secret(&connection, &secret, is_given).await?

@@ -63,6 +63,8 @@ pub async fn dispatch(sync: &Sync, sinks: &Sinks, jobs: &[Claimed]) -> Vec<Outco
         Work::CheckSubscriptions { .. } => one(sync, sync.check_subscriptions(channel).await),
         Work::ReadSettlements { .. } => one(sync, sync.read_settlements(channel).await),
         Work::CheckSilence { .. } => one(sync, sync.check_silence(channel).await),
+        Work::Replay { replay } => vec![sync.run_replay(*replay).await],
+        Work::CheckQuarantine { .. } => one(sync, sync.release_believed(channel).await),
     }
 }
 

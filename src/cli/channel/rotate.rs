@@ -43,6 +43,8 @@ pub(super) async fn rotate(context: &Context, args: RotateArgs) -> anyhow::Resul
         .rotate_webhook_secret(channel.id, given)
         .await
         .with_context(|| format!("the webhook secret of channel {} was not replaced", args.id))?;
+    // Those that verify are taken in by the workers: what was asked for a moment ago may have begun.
+    let (believed, _) = session.app.sync.believed_now(channel.id).await?;
     if context.json {
         let (changes, error) = match &rotated.told {
             Ok(changes) => (changes.clone(), None),
@@ -55,9 +57,15 @@ pub(super) async fn rotate(context: &Context, args: RotateArgs) -> anyhow::Resul
             "overlap_ends_at": rotated.overlap_ends_at.to_string(),
             "changes": changes,
             "error": error,
+            "refused_that_verify": believed,
         }))?;
     } else {
         say_rotated(&rotated);
+        if believed > 0 {
+            say(format!(
+                "  {believed} deliveries that were refused verify with it; `marketsink serve` takes them in"
+            ));
+        }
     }
     session.close().await
 }

@@ -6,6 +6,9 @@ mod numbers;
 mod preview;
 mod returns;
 mod show;
+mod wanted;
+
+pub use numbers::time as moment;
 
 use super::context::Context;
 use clap::Subcommand;

@@ -1,42 +1,68 @@
 //! `orders download --preview`: what a download would find; nothing is written.
 
+use super::download::nothing_to_download;
 use crate::channels::Channel;
 use crate::cli::{
-    context::{Context, Session},
+    context::Context,
     output::{Table, dash, money, or_dash, say, say_json},
 };
-use crate::domain::Download;
 use crate::sync::{Preview, Seen};
-use serde_json::json;
-use std::{process::ExitCode, time::Duration};
+use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Orders that are told one by one, the same ones left out, before the rest is only counted.
 const MOST: usize = 200;
 
-pub async fn run(
-    context: &Context,
-    session: Session,
-    connection: &Channel,
-    asked: &[Download],
-) -> anyhow::Result<ExitCode> {
-    let mut previews = Vec::new();
-    for what in asked {
-        previews.push(session.app.sync.preview_orders(connection.id, what).await?);
-    }
-    session.close().await?;
+/// The parts of each channel's preview; `None` where it has no list of orders.
+pub type Previews = (Channel, Option<Vec<Preview>>);
+
+/// # Errors
+/// When the answer is not JSON.
+pub fn say_all(context: &Context, all: &[Previews]) -> anyhow::Result<()> {
     if context.json {
-        let parts: Vec<_> = previews
-            .iter()
-            .map(|one| json!({ "preview": one, "left_off": one.n_left_off() }))
-            .collect();
-        say_json(&json!({ "channel": connection.id, "parts": parts }))?;
-    } else {
-        for preview in &previews {
-            say_preview(preview);
+        return match all {
+            [one] => say_json(&channel_json(one)),
+            all => {
+                say_json(&json!({ "channels": all.iter().map(channel_json).collect::<Vec<_>>() }))
+            }
+        };
+    }
+    for (connection, previews) in all {
+        if all.len() > 1 {
+            say(format!(
+                "channel {} ({})",
+                connection.id,
+                connection.marketplace.name()
+            ));
         }
+        match previews {
+            None => say(nothing_to_download(connection)),
+            Some(previews) => previews.iter().for_each(say_preview),
+        }
+    }
+    if all.iter().any(|(_, previews)| previews.is_some()) {
         say("nothing was written; without --preview what is new or different is fetched");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+fn channel_json((connection, previews): &Previews) -> Value {
+    let Some(previews) = previews else {
+        return json!({ "note": nothing_to_download(connection) });
+    };
+    let parts: Vec<_> = previews
+        .iter()
+        .map(|one| json!({ "preview": one, "left_off": one.n_left_off() }))
+        .collect();
+    json!({ "channel": connection.id, "parts": parts })
+}
+
+/// How orders of a status are found.
+pub fn picked(statuses: &[String]) -> String {
+    format!(
+        "only those that are {}; the API is not asked by status: they are picked from its whole list",
+        statuses.join(" or ")
+    )
 }
 
 fn say_preview(preview: &Preview) {
@@ -52,6 +78,9 @@ fn say_preview(preview: &Preview) {
         say(
             "the API has no filter by the time when orders were placed: everything that changed since was listed instead",
         );
+    }
+    if !preview.statuses.is_empty() {
+        say(picked(&preview.statuses));
     }
     let counts = preview
         .counts

@@ -9,12 +9,15 @@
 //! 3. After the last page the cursor moves to where the window ended, never past the start of the walk.
 
 mod preview;
+mod status;
 mod walk;
 
 pub(super) use preview::told;
 pub use preview::{Preview, Previewed, Seen};
+pub use status::STATUS_WORDS;
 pub(super) use walk::{Asked, OrderWalk};
 
+use self::status::Fit;
 use super::{
     Lane, Stream, Sync, SyncError,
     cursors::{self, advance},
@@ -96,6 +99,14 @@ impl Sync {
         match what {
             Download::Within(window) => return Ok(plain("within", OrderTime::Updated, *window)),
             Download::Placed(window) => return Ok(plain("placed", OrderTime::Created, *window)),
+            Download::OfStatus(wish) => {
+                let by = if wish.by_creation {
+                    OrderTime::Created
+                } else {
+                    OrderTime::Updated
+                };
+                return Ok(plain("status", by, wish.window));
+            }
             Download::Updated | Download::Numbered(_) => {}
         }
         let cursor = cursors::cursor(self.db().read(), connection.id, Stream::Orders).await?;
@@ -141,6 +152,10 @@ impl Sync {
                 .filter(downloads::Column::WindowFrom.eq(meant.window.from.micros()))
                 .filter(downloads::Column::WindowTo.eq(meant.window.to.micros())),
         };
+        let statuses = statuses_of(what);
+        if let Some(statuses) = &statuses {
+            running = running.filter(downloads::Column::Statuses.eq(statuses));
+        }
         let running = running
             .order_by_desc(downloads::Column::Id)
             .one(self.db().read())
@@ -159,6 +174,7 @@ impl Sync {
             .map(|span| i64::try_from(span.as_secs()).unwrap_or(i64::MAX)));
         row.window_from = Set(Some(meant.window.from.micros()));
         row.window_to = Set(Some(meant.window.to.micros()));
+        row.statuses = Set(statuses);
         let row = row.insert(&tx).await?;
         tx.commit().await?;
         Ok(row)
@@ -175,16 +191,18 @@ impl Sync {
         let now = self.shared.clock.now();
         let source = Source::parse(&row.source).unwrap_or(Source::Scan);
         let tx = self.db().write_tx().await?;
-        let ids: Vec<RemoteId> = page
+        let statuses = status::of_row(&row);
+        let wanted: Vec<&OrderSummary> = page
             .items
             .iter()
-            .map(|order| order.remote_id.clone())
+            .filter(|order| status::fits(&statuses, order) != Fit::No)
             .collect();
+        let ids: Vec<RemoteId> = wanted.iter().map(|order| order.remote_id.clone()).collect();
         let known = sales::known_orders(&tx, connection.id, &ids).await?;
         let mut missing = 0;
         let mut outdated = 0;
         let mut jobs = Vec::new();
-        for order in &page.items {
+        for order in &wanted {
             match known.get(&order.remote_id) {
                 Some(known) if is_up_to_date(known, order) => continue,
                 Some(_) => outdated += 1,
@@ -201,7 +219,7 @@ impl Sync {
         let counts = row.clone();
         let mut row = row.into_active_model();
         row.pages = Set(counts.pages + 1);
-        row.seen = Set(counts.seen + page.items.len() as i64);
+        row.seen = Set(counts.seen + wanted.len() as i64);
         row.missing = Set(counts.missing + missing);
         row.outdated = Set(counts.outdated + outdated);
         row.api_calls = Set(counts.api_calls.max(calls as i64));
@@ -287,6 +305,14 @@ impl Sync {
         tx.commit().await?;
         self.shared.queue.wake();
         Ok(row)
+    }
+}
+
+/// The statuses that are asked for, as they are kept; `None` where any will do.
+fn statuses_of(what: &Download) -> Option<String> {
+    match what {
+        Download::OfStatus(wish) => serde_json::to_string(&wish.statuses).ok(),
+        _ => None,
     }
 }
 

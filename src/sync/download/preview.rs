@@ -1,6 +1,9 @@
 //! What a download would find, told before anything is written: nothing is, not even that somebody looked.
 
-use super::{Asked, OrderWalk};
+use super::{
+    Asked, OrderWalk,
+    status::{self, Fit},
+};
 use crate::channels::{self, Channel};
 use crate::domain::{
     ChannelId, Download, JobKind, Money, RemoteId, Timestamp, Window, Work, job::named,
@@ -59,6 +62,9 @@ pub struct Preview {
     pub emulated: bool,
     /// How far the window reaches before the cursor.
     pub lookback: Option<Duration>,
+    /// Only orders of these statuses are told of; the API has no filter for them: they were picked from the list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub statuses: Vec<String>,
     pub api_calls: u64,
     pub counts: BTreeMap<Seen, u64>,
     pub orders: Vec<Previewed>,
@@ -149,6 +155,10 @@ impl Sync {
             by_creation: meant.by == OrderTime::Created,
             emulated: asked.is_emulated(),
             lookback: meant.lookback,
+            statuses: match what {
+                Download::OfStatus(wish) => wish.statuses.clone(),
+                _ => Vec::new(),
+            },
             ..empty()
         };
         let mut walk = OrderWalk {
@@ -162,13 +172,53 @@ impl Sync {
             .await
             .map_err(|error| asked_in_vain(connection, error))?
         {
-            let told: Vec<Told> = page.items.iter().map(told).collect();
+            let fits = |order: &OrderSummary| status::fits(&preview.statuses, order);
+            let told: Vec<Told> = page
+                .items
+                .iter()
+                .filter(|order| fits(order) == Fit::Yes)
+                .map(told)
+                .collect();
+            let unknown: Vec<RemoteId> = page
+                .items
+                .iter()
+                .filter(|order| fits(order) == Fit::Unknown)
+                .map(|order| order.remote_id.clone())
+                .collect();
             self.add(connection, &mut preview, &told).await?;
+            self.add_asked(connection, access, &mut preview, &unknown)
+                .await?;
             for (id, reason) in page.unreadable {
                 preview.add(plain(id, Seen::Unreadable, reason));
             }
         }
         Ok(preview)
+    }
+
+    /// Orders of which the list does not tell the status: they are asked for one by one.
+    async fn add_asked(
+        &self,
+        connection: &Channel,
+        access: &Access,
+        preview: &mut Preview,
+        ids: &[RemoteId],
+    ) -> Result<(), SyncError> {
+        let (mut found, mut unreadable) = (HashMap::new(), HashMap::new());
+        for batch in orders::batches(connection, ids) {
+            let read = orders::read_batch(connection, access, batch, &mut found, &mut unreadable);
+            read.await
+                .map_err(|error| asked_in_vain(connection, error))?;
+        }
+        let told: Vec<Told> = ids
+            .iter()
+            .filter_map(|id| found.get(id))
+            .filter(|order| status::has_status(&preview.statuses, order))
+            .map(Told::from)
+            .collect();
+        for (id, error) in unreadable {
+            preview.add(plain(id, Seen::Unreadable, error.to_string()));
+        }
+        self.add(connection, preview, &told).await
     }
 
     async fn preview_numbered(
@@ -333,6 +383,7 @@ fn empty() -> Preview {
         by_creation: false,
         emulated: false,
         lookback: None,
+        statuses: Vec::new(),
         api_calls: 0,
         counts: BTreeMap::new(),
         orders: Vec::new(),

@@ -1,6 +1,7 @@
 //! Days in a merchant's life, through the real HTTP surface, on both databases; each ends in one snapshot.
 
 mod books;
+mod by_status;
 mod changes;
 mod completeness;
 mod crash;
@@ -14,9 +15,11 @@ mod linking;
 mod lost;
 mod opening;
 mod products;
+mod quarantined;
 mod refusals;
 mod repeats;
 mod replayed;
+mod replays;
 mod restless;
 mod returns;
 mod scan_absence;
