@@ -204,8 +204,11 @@ async fn is_reading(session: &Session) -> anyhow::Result<bool> {
 
 impl Answered {
     fn is_well(&self) -> bool {
-        let is_found = !self.found.hits.is_empty();
-        is_found && self.traces.iter().all(Trace::is_in_books)
+        // What was mended was not there when it was searched for.
+        match self.traces.as_slice() {
+            [] => !self.found.hits.is_empty(),
+            traces => traces.iter().all(Trace::is_in_books),
+        }
     }
 
     fn json(&self) -> serde_json::Value {
