@@ -171,7 +171,8 @@ enum Command {
 /// Runs the command that the process was called with.
 pub async fn run() -> ExitCode {
     let Cli { global, command } = Cli::parse();
-    match obey(global, command).await {
+    // The largest command is as large as all of them.
+    match Box::pin(obey(global, command)).await {
         Ok(code) => code,
         Err(error) => {
             output::complain(&error);
@@ -220,8 +221,8 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Report(command) => report::run(&context()?, command).await,
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
-        Command::Issues(command) => Box::pin(issues::run(&context()?, command)).await,
-        Command::Retention(command) => Box::pin(retention::run(&context()?, command)).await,
+        Command::Issues(command) => issues::run(&context()?, command).await,
+        Command::Retention(command) => retention::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,
         Command::State(_) => state::run(&context()?).await,
         Command::Doctor(_) => doctor::run(&global).await,

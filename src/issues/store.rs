@@ -89,6 +89,10 @@ impl Issue {
 }
 
 /// As people and other programs read times.
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the way serde hands it over"
+)]
 fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }
