@@ -1,5 +1,6 @@
 //! Looking for an order in what was refused or not understood: bounded, and only when nothing else has named it.
 
+use super::body_of;
 use crate::db::Db;
 use crate::domain::{ChannelId, MerchantId};
 use entity::{deliveries, quarantine};
@@ -57,7 +58,8 @@ pub async fn unread_naming(
             .all(db.read())
             .await?;
         found.extend(rows.into_iter().filter_map(|row| {
-            names(&row.body, text).then_some(Unread {
+            let is_named = body_of(&row).is_ok_and(|body| names(&body, text));
+            is_named.then_some(Unread {
                 delivery: row.id,
                 channel: row.channel_id.map(ChannelId),
                 topic: row.topic,
