@@ -25,8 +25,7 @@ pub use items::{replay, replay_counts, replay_items, replays};
 pub use plan::{Foreseen, Planned, ReplayPlan};
 
 use crate::db::Tx;
-use crate::domain::job::named;
-use crate::domain::{MerchantId, ReplayId, Source, Timestamp, Work};
+use crate::domain::{MerchantId, ReplayId, Source, Timestamp, Work, job::named};
 use crate::inbox::{self, DeliverySelection};
 use crate::queue::{self, JobSelection, NewJob};
 use entity::replays as rows;

@@ -4,8 +4,9 @@
 
 use super::ReplaySelection;
 use crate::channels::{self, Channel, ChannelState};
-use crate::domain::job::named;
-use crate::domain::{ChannelId, Event, EventKind, MerchantId, Order, RemoteId, Source, Work};
+use crate::domain::{
+    ChannelId, Event, EventKind, MerchantId, Order, RemoteId, Source, Work, job::named,
+};
 use crate::inbox;
 use crate::marketplaces::MarketplaceError;
 use crate::queue::{self, Again};

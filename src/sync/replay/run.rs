@@ -10,7 +10,7 @@ use crate::domain::{
     ChannelId, EventKind, JobKind, MerchantId, RemoteId, ReplayId, Timestamp, Work,
 };
 use crate::inbox::{self, Verdict};
-use crate::queue::{self, Again, NewJob, Outcome, Revived};
+use crate::queue::{self, Again, NewJob, Outcome};
 use crate::sales::{self, OrderImage};
 use crate::sync::{Sync, SyncError};
 use entity::{deliveries, jobs, replay_items, replays};
@@ -348,10 +348,11 @@ async fn take_jobs(
             None => None,
         };
         let (outcome, detail) = match queue::again(&row) {
-            Again::Revive(id) => match queue::revive(tx, merchant, id, now).await? {
-                Revived::Waiting | Revived::Superseded => (ReplayOutcome::Waiting, None),
-                Revived::NotDead => (ReplayOutcome::Waiting, None),
-            },
+            Again::Revive(id) => {
+                // Where a twin waits already, that one does the work.
+                queue::revive(tx, merchant, id, now).await?;
+                (ReplayOutcome::Waiting, None)
+            }
             Again::Repeat(job) => {
                 fresh.push(job);
                 (ReplayOutcome::Waiting, None)
