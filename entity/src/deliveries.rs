@@ -28,6 +28,8 @@ pub struct Model {
     pub received_at: i64,
     /// Which key had signed it: 0 the current one, 1 and up those that were being rotated out.
     pub key_index: i64,
+    /// When the buyer's data was taken out of the body.
+    pub erased_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

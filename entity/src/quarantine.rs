@@ -19,6 +19,8 @@ pub struct Model {
     pub body: Vec<u8>,
     pub body_bytes: i64,
     pub received_at: i64,
+    /// When the buyer's data was taken out of the body.
+    pub erased_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -4,7 +4,9 @@
 //! that fails says in one line what failed, why, and what to do; `--json` makes every answer one JSON document.
 
 mod alarms;
+mod audit;
 mod bundles;
+mod buyer;
 mod channel;
 mod completeness;
 mod conflicts;
@@ -27,6 +29,7 @@ mod orders;
 mod outlets;
 mod output;
 mod payouts;
+mod people;
 mod prices;
 mod report;
 mod sandbox;
@@ -40,6 +43,7 @@ mod setup;
 mod sheet;
 mod state;
 mod stock;
+mod tokens;
 mod webhook;
 
 pub use demo::DemoArgs;
@@ -83,6 +87,12 @@ pub(crate) struct Global {
     /// Answer with one JSON document
     #[arg(long, global = true)]
     json: bool,
+    /// Who does it, for the audit trail [default: the name of your account on this machine]
+    #[arg(long, global = true, value_name = "NAME")]
+    by: Option<String>,
+    /// Why, for the audit trail
+    #[arg(long, global = true, value_name = "TEXT")]
+    why: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,6 +147,14 @@ enum Command {
     Alarms(alarms::AlarmsCommand),
     #[command(subcommand)]
     Secrets(sealing::SecretsCommand),
+    #[command(subcommand)]
+    Buyer(buyer::BuyerCommand),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    People(people::PeopleCommand),
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
     State(state::StateArgs),
     Config(setup::ConfigArgs),
     Doctor(doctor::DoctorArgs),
@@ -190,6 +208,10 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Schedule(command) => schedule::run(&context()?, command).await,
         Command::Alarms(command) => alarms::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,
+        Command::Buyer(command) => buyer::run(&context()?, command).await,
+        Command::Audit(command) => audit::run(&context()?, command).await,
+        Command::People(command) => people::run(&context()?, command).await,
+        Command::Tokens(command) => tokens::run(&context()?, command).await,
         Command::State(_) => state::run(&context()?).await,
         Command::Doctor(_) => doctor::run(&global).await,
         Command::Migrate(_) => setup::migrate(&context()?).await,

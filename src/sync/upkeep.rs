@@ -5,6 +5,7 @@
 //! them. Scans find what is missed then; this finds out why, and asks again.
 
 use super::{Lane, Sync, SyncError, connect::random_bytes, error::ChannelTrouble};
+use crate::accounts::Deed;
 use crate::channels::{self, Channel, ChannelState};
 use crate::db::Tx;
 use crate::domain::{ChannelId, Source, Timestamp, Work};
@@ -12,6 +13,7 @@ use crate::marketplaces::{
     Marketplace, MarketplaceError, Subscribed, Subscribing, SubscriptionState, WebhookAddress,
 };
 use crate::queue::{self, NewJob};
+use serde_json::json;
 use std::time::Duration;
 
 /// How long the marketplace is asked to forget a shop that is removed: the rest does not wait for it longer.
@@ -265,6 +267,10 @@ impl Sync {
         let new = channels::rotate_webhook_secret(&tx, sealer, owner, &secret, now).await?;
         self.note_if_by_hand(&tx, marketplace, connection.id, new)
             .await?;
+        let deed = Deed::new("channel.secret_rotated", "channel", connection.id);
+        let what = json!({"given": is_given});
+        self.note_deed(&tx, connection.merchant, deed.to(what))
+            .await?;
         tx.commit().await?;
         let is_told = tells_secret(marketplace);
         let told = if is_told {
@@ -349,6 +355,11 @@ impl Sync {
         channels::remove(&tx, connection.id, now).await?;
         let cancelled =
             queue::cancel_waiting(&tx, &channels, "the channel was removed", now).await?;
+        let deed = Deed::new("channel.removed", "channel", connection.id);
+        let before = json!({"name": connection.name, "state": connection.state});
+        let after = json!({"state": "removed", "cancelled_jobs": cancelled});
+        self.note_deed(&tx, connection.merchant, deed.from(before).to(after))
+            .await?;
         tx.commit().await?;
         tracing::info!(
             channel.id = connection.id.0,
