@@ -11,7 +11,6 @@ mod setup;
 mod shops;
 mod stock;
 mod told;
-mod trail;
 mod upkeep;
 mod webhook;
 
