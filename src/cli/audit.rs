@@ -10,7 +10,7 @@ use crate::domain::{Day, MerchantId, Timestamp};
 use anyhow::{Context as _, anyhow};
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
-use entity::audit as entries;
+use entity::audit::Model;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -247,7 +247,7 @@ fn short(value: &str) -> String {
     format!("{beginning}…")
 }
 
-fn as_json(row: &entries::Model) -> Value {
+fn as_json(row: &Model) -> Value {
     let value = |text: &Option<String>| {
         let text = text.as_deref()?;
         serde_json::from_str::<Value>(text).ok()

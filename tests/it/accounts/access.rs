@@ -9,7 +9,7 @@ use marketsink::{
     web::routes::{Guard, ROUTES, Row, Verb},
 };
 use reqwest::{Client, Response};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait};
 use std::time::Duration;
 
 scenarios!(
@@ -100,6 +100,15 @@ async fn scan(town: &Town, merchant: MerchantId, channel: ChannelId) -> i64 {
     id
 }
 
+/// Channels that tests make up belong to no marketplace that the program knows.
+async fn like_a_real_one(town: &Town) {
+    let tx = town.running.app.db.write_tx().await.unwrap();
+    tx.execute_unprepared("update channels set marketplace = 'shopee', platform = 'shopee'")
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
 fn needed(row: &Row) -> Option<Permission> {
     match row.guard {
         Guard::Needs(permission) => Some(permission),
@@ -186,6 +195,7 @@ async fn tokens_that_are_not_good_are_refused(url: String) {
     let town = Town::open(url).await;
     let db = town.running.app.db.clone();
     let shop = builders::a_shop(&db).await;
+    like_a_real_one(&town).await;
     let good = token(&town, Role::Owner, shop.merchant).await;
     let ended = token_on(&town, Role::Owner, shop.merchant, None, Some(0)).await;
     let revoked = token(&town, Role::Owner, shop.merchant).await;
@@ -231,6 +241,7 @@ async fn staff_sees_its_own_channels_only(url: String) {
     let shop = builders::a_shop(&db).await;
     let outlet = builders::outlet(&db, shop.merchant, "Second").await;
     let other = builders::channel(&db, shop.merchant, outlet, "active").await;
+    like_a_real_one(&town).await;
     let ours = scan(&town, shop.merchant, shop.channel).await;
     let theirs = scan(&town, shop.merchant, other).await;
     let only = Some(vec![shop.channel]);

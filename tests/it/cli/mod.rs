@@ -11,6 +11,7 @@ mod setup;
 mod shops;
 mod stock;
 mod told;
+mod trail;
 mod upkeep;
 mod webhook;
 
