@@ -32,6 +32,8 @@ pub struct Model {
     /// `plain`, `deflate`, or `dropped` when only the row is kept.
     #[sea_orm(column_type = "Text")]
     pub body_encoding: String,
+    /// When the buyer's data was taken out of the body.
+    pub erased_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -33,6 +33,8 @@ pub struct Model {
     pub by_name: Option<String>,
     #[sea_orm(column_type = "Text", nullable)]
     pub why: Option<String>,
+    /// When the buyer's data was taken out of the body.
+    pub erased_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

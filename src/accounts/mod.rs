@@ -1,14 +1,25 @@
 //! Merchants and their outlets: the tenants, and the places that hold their stock; people, their roles, and the audit
 //! trail of what they change.
 //!
-//! Owns the tables `merchants`, `outlets`, `audit` and `audit_heads`.
+//! Owns the tables `merchants`, `outlets`, `audit`, `audit_heads`, `people`, `memberships` and `api_tokens`.
 
 mod actor;
 pub mod audit;
+mod deed;
+mod people;
 mod roles;
+mod tokens;
 
 pub use actor::{Actor, ActorKind};
-pub use roles::Role;
+pub use deed::{Acting, Deed};
+pub use people::{
+    Membership, NewPerson, Person, add_person, change_person, disable_person, end_membership,
+    people, person, set_membership,
+};
+pub use roles::{Permission, Role};
+pub use tokens::{
+    NewToken, TOKEN_PREFIX, Token, add_token, note_use, revoke_token, token_of, tokens,
+};
 
 use crate::db::{Db, Tx};
 use crate::domain::{MerchantId, OutletId, Timestamp};
@@ -37,6 +48,14 @@ pub enum AccountError {
     UnknownTimeZone(String),
     #[error("another outlet is called `{0}` already")]
     OutletTaken(String),
+    #[error("{0}")]
+    Membership(&'static str),
+    #[error("`{0}` is no login; use an e-mail address or a short name without spaces")]
+    Login(String),
+    #[error("the login `{0}` is taken")]
+    LoginTaken(String),
+    #[error("nobody has the login `{0}`; `marketsink people list` shows everybody")]
+    UnknownPerson(String),
     #[error(transparent)]
     Db(#[from] DbErr),
 }

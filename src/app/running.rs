@@ -1,6 +1,7 @@
 //! The roles of a process, and stopping them in order.
 
 use super::{App, looking_after};
+use crate::inbox;
 use crate::schedule;
 use crate::web;
 use anyhow::Context;
@@ -11,6 +12,8 @@ use std::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// Ticks between two looks for what came about erased orders.
+const ERASE_EVERY: u64 = 60;
 /// How often due schedules are looked for.
 const TICK: Duration = Duration::from_secs(1);
 /// How long requests in hand may take when the server stops.
@@ -142,10 +145,17 @@ async fn tick_until(
 ) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut n_ticks: u64 = 0;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
+        }
+        n_ticks += 1;
+        if n_ticks.is_multiple_of(ERASE_EVERY)
+            && let Err(error) = inbox::erase_due(&db, clock.now()).await
+        {
+            tracing::error!(%error, "buyers could not be erased; trying again");
         }
         match schedule::fire_due(&db, clock.now()).await {
             Ok(fired) if fired.is_empty() => {}

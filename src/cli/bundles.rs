@@ -5,6 +5,7 @@ use super::{
     output::{Table, or_dash, say, say_json},
     stock::sku_named,
 };
+use crate::accounts::Deed;
 use crate::catalog;
 use crate::domain::{SkuId, Source};
 use crate::stock;
@@ -133,6 +134,10 @@ async fn set(context: &Context, args: &SetArgs) -> anyhow::Result<()> {
     let (bundle, linked) = catalog::create_sku(&tx, merchant, &args.sku, name, now).await?;
     catalog::set_bundle(&tx, merchant, bundle, &parts).await?;
     let pushes = stock::enqueue_pushes(&tx, merchant, &[bundle], None, Source::Manual, now).await?;
+    let deed = Deed::new("bundle.set", "sku", &args.sku);
+    session
+        .record(&tx, deed.to(json!({"parts": args.parts})))
+        .await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;
@@ -160,6 +165,8 @@ async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Result<()> {
             args.sku
         );
     }
+    let deed = Deed::new("bundle.removed", "sku", &args.sku);
+    session.record(&tx, deed).await?;
     let pushes = stock::enqueue_pushes(&tx, merchant, &[bundle], None, Source::Manual, now).await?;
     tx.commit().await?;
     session.app.queue.wake();

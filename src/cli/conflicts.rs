@@ -5,9 +5,10 @@ use super::{
     output::{Table, at, at_or_dash, or_dash, say, say_json},
     sheet::{Sheet, number, text},
 };
+use crate::accounts::Deed;
 use crate::domain::{ConflictId, Timestamp};
 use crate::sales::{self, Asked, Choice, ConflictKind, Decision, Resolved};
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use entity::conflicts;
 use serde_json::{Value, json};
@@ -64,9 +65,6 @@ pub struct ShowArgs {
 pub struct TakeArgs {
     /// Its number in `marketsink conflicts list`
     id: i64,
-    /// Who sees to it
-    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
-    by: Option<String>,
     /// Nobody sees to it any more
     #[arg(long)]
     give_back: bool,
@@ -83,12 +81,6 @@ pub struct ResolveArgs {
     /// One of the choices that `marketsink conflicts show` names
     #[arg(value_parser = choice)]
     choice: Choice,
-    /// Who decides
-    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
-    by: Option<String>,
-    /// Why, for whoever reads the history
-    #[arg(long)]
-    why: Option<String>,
 }
 
 fn kind(name: &str) -> Result<ConflictKind, String> {
@@ -103,16 +95,6 @@ fn choice(name: &str) -> Result<Choice, String> {
 
 fn names<'n>(names: impl Iterator<Item = &'n str>) -> String {
     names.collect::<Vec<_>>().join(", ")
-}
-
-/// Who decides: the history says it.
-///
-/// # Errors
-/// When nobody is named.
-pub fn person(by: Option<&str>) -> anyhow::Result<&str> {
-    by.map(str::trim)
-        .filter(|by| !by.is_empty())
-        .ok_or_else(|| anyhow!("nobody is named who decides; add --by NAME"))
 }
 
 pub async fn run(context: &Context, command: ConflictsCommand) -> anyhow::Result<ExitCode> {
@@ -260,11 +242,17 @@ async fn take(context: &Context, args: &TakeArgs) -> anyhow::Result<ExitCode> {
     let owner = if args.give_back {
         None
     } else {
-        Some(person(args.by.as_deref())?)
+        Some(context.by())
     };
     let session = context.session().await?;
     let tx = session.app.db.write_tx().await?;
     let is_taken = sales::take(&tx, session.merchant, ConflictId(args.id), owner).await?;
+    if is_taken {
+        let deed = Deed::new("conflict.taken", "conflict", args.id);
+        session
+            .record(&tx, deed.to(json!({"owner": owner})))
+            .await?;
+    }
     tx.commit().await?;
     session.close().await?;
     if !is_taken {
@@ -284,16 +272,22 @@ async fn take(context: &Context, args: &TakeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn resolve(context: &Context, args: &ResolveArgs) -> anyhow::Result<ExitCode> {
-    let by = person(args.by.as_deref())?;
+    let by = context.by();
     let session = context.session().await?;
     let (id, now) = (ConflictId(args.id), session.now());
     let decision = Decision {
         choice: args.choice,
         by,
-        why: args.why.as_deref(),
+        why: context.why(),
     };
     let tx = session.app.db.write_tx().await?;
     let resolved = sales::resolve(&tx, session.merchant, id, decision, now).await?;
+    if matches!(resolved, Resolved::Done) {
+        let deed = Deed::new("conflict.resolved", "conflict", id);
+        session
+            .record(&tx, deed.to(json!({"choice": args.choice})))
+            .await?;
+    }
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;

@@ -1,14 +1,16 @@
 //! What every command begins with: the settings, the merchant, the opened app.
 
 use super::Global;
-use crate::accounts;
+use crate::accounts::{self, Acting, Actor, Deed};
 use crate::app::App;
 use crate::channels::{self, Channel, ChannelError};
 use crate::clock::Clock;
 use crate::config::{self, Effective, Provenance, Settings, Source};
+use crate::db::Tx;
 use crate::domain::{ChannelId, MerchantId, Timestamp};
 use crate::telemetry;
 use anyhow::{Context as _, bail};
+use sea_orm::DbErr;
 
 /// Settings, and the options that every command takes.
 #[derive(Debug)]
@@ -17,8 +19,8 @@ pub struct Context {
     provenance: Provenance,
     pub merchant: String,
     pub json: bool,
-    by: String,
-    why: Option<String>,
+    /// Who runs the command, and why.
+    pub acting: Acting,
 }
 
 /// An app that is opened and works nothing off, for one merchant.
@@ -26,6 +28,7 @@ pub struct Context {
 pub struct Session {
     pub app: App,
     pub merchant: MerchantId,
+    acting: Acting,
 }
 
 impl Context {
@@ -39,18 +42,31 @@ impl Context {
             provenance,
             merchant: global.merchant.clone(),
             json: global.json,
-            by: by(global),
-            why: global.why.clone(),
+            acting: acting(global)?,
         })
     }
 
     /// Who runs the command.
     pub fn by(&self) -> &str {
-        &self.by
+        &self.acting.actor.name
     }
 
     pub fn why(&self) -> Option<&str> {
-        self.why.as_deref().filter(|why| !why.trim().is_empty())
+        self.acting.why.as_deref()
+    }
+
+    /// Writes to the audit trail what the command does, in the transaction in which it does it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record(
+        &self,
+        tx: &Tx,
+        merchant: Option<MerchantId>,
+        deed: Deed,
+        now: Timestamp,
+    ) -> Result<(), DbErr> {
+        self.acting.record(tx, merchant, deed, now).await
     }
 
     /// Every setting with where it comes from; secrets are hidden.
@@ -80,7 +96,9 @@ impl Context {
     /// When a setting does not work in practice.
     pub async fn open(&self) -> anyhow::Result<App> {
         self.log_quietly();
-        App::build(self.settings.clone(), Clock::system()).await
+        let mut app = App::build(self.settings.clone(), Clock::system()).await?;
+        app.sync = app.sync.acting(self.acting.clone());
+        Ok(app)
     }
 
     /// The same for a merchant that is known already.
@@ -90,20 +108,54 @@ impl Context {
     pub async fn session(&self) -> anyhow::Result<Session> {
         let app = self.open().await?;
         let merchant = accounts::merchant_named(&app.db, &self.merchant).await?;
-        Ok(Session { app, merchant })
+        let acting = self.acting.clone();
+        Ok(Session {
+            app,
+            merchant,
+            acting,
+        })
     }
 }
 
 /// Who is named, or whose account it is.
-fn by(global: &Global) -> String {
-    let known = ["USER", "LOGNAME", "USERNAME"].into_iter();
-    let account = known.filter_map(|name| std::env::var(name).ok());
-    let mut names = global.by.iter().cloned().chain(account);
-    let name = names.find(|name| !name.trim().is_empty());
-    name.unwrap_or_else(|| "unknown".to_owned())
+fn acting(global: &Global) -> anyhow::Result<Acting> {
+    let account = || {
+        let known = ["USER", "LOGNAME", "USERNAME"].into_iter();
+        let mut names = known.filter_map(|name| std::env::var(name).ok());
+        names.find(|name| !name.trim().is_empty())
+    };
+    let name = match global.by.as_deref().map(str::trim) {
+        Some("") => bail!("nobody is named; say who does it with --by NAME"),
+        Some(name) => name.to_owned(),
+        None => account().unwrap_or_else(|| "unknown".to_owned()),
+    };
+    let why = global.why.as_deref().map(str::trim);
+    Ok(Acting {
+        actor: Actor::command(name),
+        why: why.filter(|why| !why.is_empty()).map(str::to_owned),
+    })
 }
 
 impl Session {
+    /// Writes to the audit trail what the command does, in the transaction in which it does it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record(&self, tx: &Tx, deed: Deed) -> Result<(), DbErr> {
+        let merchant = Some(self.merchant);
+        self.acting.record(tx, merchant, deed, self.now()).await
+    }
+
+    /// The same for what is done in transactions of its own, or elsewhere: that it was asked for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record_asked(&self, deed: Deed) -> Result<(), DbErr> {
+        let tx = self.app.db.write_tx().await?;
+        self.record(&tx, deed).await?;
+        tx.commit().await
+    }
+
     pub fn now(&self) -> Timestamp {
         self.app.clock.now()
     }

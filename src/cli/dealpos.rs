@@ -5,7 +5,7 @@ use super::{
     output::{or_dash, say, say_json},
     secrets,
 };
-use crate::accounts;
+use crate::accounts::{self, Deed};
 use crate::channels;
 use crate::domain::{EndpointId, Timestamp};
 use crate::outbox::{self, Endpoint, HappeningKind, NewEndpoint, Protocol, Replay};
@@ -151,6 +151,11 @@ async fn connect(context: &Context, args: &ConnectArgs) -> anyhow::Result<()> {
         settings: to_value(&settings)?,
     };
     let id = outbox::add(&tx, &new, now).await?;
+    let deed = Deed::new("dealpos.connected", "endpoint", id);
+    let what = json!({"url": new.url, "settings": new.settings});
+    context
+        .record(&tx, Some(merchant), deed.to(what), now)
+        .await?;
     let secret = serde_json::to_vec(&credentials).context("the credentials")?;
     let none = Duration::ZERO;
     channels::set_endpoint_secret(&tx, &app.sealer, (merchant, id), &secret, none, now).await?;
@@ -245,6 +250,9 @@ async fn disconnect(context: &Context) -> anyhow::Result<()> {
     let account = connected(&session).await?;
     let tx = session.app.db.write_tx().await?;
     remove(&tx, account.id, session.now()).await?;
+    let deed = Deed::new("dealpos.disconnected", "endpoint", account.id);
+    let before = json!({"url": account.url});
+    session.record(&tx, deed.from(before)).await?;
     tx.commit().await?;
     session.close().await?;
     if context.json {
@@ -267,6 +275,10 @@ async fn replay(context: &Context, args: &ReplayArgs) -> anyhow::Result<()> {
     };
     let tx = session.app.db.write_tx().await?;
     let n_replayed = outbox::replay(&tx, &account, &which, session.now()).await?;
+    let deed = Deed::new("happenings.replayed", "endpoint", account.id);
+    session
+        .record(&tx, deed.to(json!({"replayed": n_replayed})))
+        .await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;

@@ -5,11 +5,12 @@ use super::{
     output::{Table, at, dash, or_dash, say, say_json},
     replay::{Road, take_up},
 };
-use crate::domain::ChannelId;
+use crate::accounts::{Deed, Permission};
+use crate::domain::{ChannelId, personal};
 use crate::inbox::{self, DeliveryFilter, DeliverySelection, Verdict};
 use crate::marketplaces::{self, RawDelivery};
 use crate::sync::{self, ReplaySelection};
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use entity::{deliveries, events};
 use serde_json::{Value, json};
@@ -56,11 +57,17 @@ pub struct ListArgs {
     limit: u64,
 }
 
-/// Shows one delivery: headers, events, body. The body holds the buyer's data
+/// Shows one delivery: headers, events, body with the buyer's data masked
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  marketsink deliveries show 17")]
+#[command(after_help = "\
+Examples:
+  marketsink deliveries show 17
+  marketsink deliveries show 17 --unmasked --why 'the courier asks for the address'")]
 pub struct ShowArgs {
     id: i64,
+    /// The buyer's data as well; say why, for the audit trail
+    #[arg(long)]
+    unmasked: bool,
 }
 
 /// Takes deliveries up again as if they had just come
@@ -88,7 +95,7 @@ pub async fn run(context: &Context, command: DeliveriesCommand) -> anyhow::Resul
     let session = context.session().await?;
     match command {
         DeliveriesCommand::List(args) => list(context, &session, args).await?,
-        DeliveriesCommand::Show(args) => show(context, &session, args.id).await?,
+        DeliveriesCommand::Show(args) => show(context, &session, &args).await?,
         DeliveriesCommand::Replay(args) => replay(context, &session, args.ids).await?,
     }
     session.close().await?;
@@ -149,14 +156,15 @@ async fn find(session: &Session, id: i64) -> anyhow::Result<deliveries::Model> {
         })
 }
 
-async fn show(context: &Context, session: &Session, id: i64) -> anyhow::Result<()> {
+async fn show(context: &Context, session: &Session, args: &ShowArgs) -> anyhow::Result<()> {
+    let id = args.id;
     let row = find(session, id).await?;
+    if args.unmasked {
+        note_unmasked(context, session, id).await?;
+    }
     let events = inbox::events_of(session.app.db.read(), session.merchant, id).await?;
     let headers = shown_headers(&row);
-    let body = match inbox::body_of(&row) {
-        Ok(body) => String::from_utf8_lossy(&body).into_owned(),
-        Err(gone) => format!("({gone})"),
-    };
+    let body = shown_body(&row, args.unmasked);
     let parsed: Option<Value> = serde_json::from_str(&body).ok();
     if context.json {
         let mut shown = summary(&row);
@@ -184,12 +192,46 @@ async fn show(context: &Context, session: &Session, id: i64) -> anyhow::Result<(
     if let Some(problem) = problem(&row) {
         say(format!("  problem: {problem}"));
     }
-    say("body (it holds the buyer's data: share it with care)");
+    say(if args.unmasked {
+        "body (it holds the buyer's data: share it with care)"
+    } else {
+        "body (the buyer's data is masked; --unmasked shows it)"
+    });
     match parsed {
         Some(parsed) => say(serde_json::to_string_pretty(&parsed)?),
         None => say(body),
     }
     Ok(())
+}
+
+/// Who looks at a buyer's data says why, and the trail has it.
+async fn note_unmasked(context: &Context, session: &Session, id: i64) -> anyhow::Result<()> {
+    let role = context.acting.actor.role;
+    if !role.may(Permission::SeeBuyers) {
+        bail!("{role} may not see buyers' data; `marketsink people roles` shows who may what");
+    }
+    if context.why().is_none() {
+        bail!("say why the buyer's data is looked at: --why TEXT");
+    }
+    session
+        .record_asked(Deed::new("delivery.unmasked", "delivery", id))
+        .await?;
+    Ok(())
+}
+
+/// What cannot be masked is not shown.
+fn shown_body(row: &deliveries::Model, unmasked: bool) -> String {
+    let body = match inbox::body_of(row) {
+        Ok(body) => body,
+        Err(gone) => return format!("({gone})"),
+    };
+    if unmasked {
+        return String::from_utf8_lossy(&body).into_owned();
+    }
+    let marketplace = marketplaces::find(&row.marketplace);
+    let more = marketplace.map_or(&[][..], |marketplace| marketplace.personal_fields());
+    personal::masked_body(&body, more)
+        .unwrap_or_else(|| format!("({} bytes that cannot be masked)", body.len()))
 }
 
 fn signed_with(key_index: i64) -> String {

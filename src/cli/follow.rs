@@ -4,12 +4,14 @@
 //! who does the work, this process or a serving one, does not matter.
 
 use super::{channel::again, context::Session, output::tell, serve::told_to_stop};
+use crate::accounts::Deed;
 use crate::app::App;
 use crate::channels::{self, Channel, ChannelState};
 use crate::domain::{JobKind, Source, Timestamp, Work};
 use crate::queue::{self, JobFilter, JobState, NewJob};
 use anyhow::{Context, bail};
 use entity::jobs;
+use serde_json::json;
 use std::{pin::pin, time::Duration};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -88,6 +90,9 @@ pub async fn enqueue(
     };
     let tx = session.app.db.write_tx().await?;
     queue::enqueue(&tx, &[job], now).await?;
+    let deed = Deed::new("work.requested", "channel", connection.id);
+    let what = json!({"kind": kind.as_str(), "key": key});
+    session.record(&tx, deed.to(what)).await?;
     tx.commit().await?;
     session.app.queue.wake();
     newest(session, kind, &key)

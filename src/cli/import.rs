@@ -5,7 +5,7 @@ use super::{
     output::{Table, at, at_or_dash, say, say_json},
     sheet::{Sheet, text},
 };
-use crate::accounts;
+use crate::accounts::{self, Deed};
 use crate::app::App;
 use crate::domain::{ChannelId, Currency, Timestamp};
 use crate::imports::{self, Import, ImportKind, ImportOptions, Mark, Outcome, TOLD};
@@ -96,15 +96,6 @@ struct FileArgs {
     /// The sign before decimals [default: a comma in files separated by semicolons]
     #[arg(long, value_enum)]
     decimal: Option<Decimal>,
-    /// Who imports it
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "USER",
-        default_value = "unknown",
-        hide_env = true
-    )]
-    by: String,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -152,7 +143,7 @@ pub async fn run(context: &Context, command: ImportCommand) -> anyhow::Result<Ex
         ImportCommand::Skus(args) => {
             let options = ImportOptions {
                 currency: args.currency,
-                ..args.file.options()
+                ..args.file.options(context.by())
             };
             take(context, ImportKind::Skus, &args.file, options).await
         }
@@ -161,12 +152,18 @@ pub async fn run(context: &Context, command: ImportCommand) -> anyhow::Result<Ex
                 currency: Some(args.currency),
                 channel: Some(ChannelId(args.channel)),
                 has_left: args.has_left,
-                ..args.file.options()
+                ..args.file.options(context.by())
             };
             take(context, ImportKind::Invoices, &args.file, options).await
         }
         ImportCommand::Counts(args) => {
-            take(context, ImportKind::Counts, &args.file, args.file.options()).await
+            take(
+                context,
+                ImportKind::Counts,
+                &args.file,
+                args.file.options(context.by()),
+            )
+            .await
         }
         ImportCommand::Template(args) => template(args.kind),
         ImportCommand::List(args) => list(context, args.limit).await,
@@ -175,14 +172,14 @@ pub async fn run(context: &Context, command: ImportCommand) -> anyhow::Result<Ex
 }
 
 impl FileArgs {
-    fn options(&self) -> ImportOptions {
+    fn options(&self, by: &str) -> ImportOptions {
         ImportOptions {
             mark: self.decimal.map(|decimal| match decimal {
                 Decimal::Point => Mark::Point,
                 Decimal::Comma => Mark::Comma,
             }),
             again: self.again,
-            by: self.by.clone(),
+            by: by.to_owned(),
             ..ImportOptions::default()
         }
     }
@@ -215,6 +212,15 @@ async fn take(
         path: &file.file,
         options: &options,
     };
+    if file.apply {
+        let deed = Deed::new("import.begun", "file", file.file.display());
+        let tx = app.db.write_tx().await?;
+        let what = json!({"kind": kind, "again": file.again});
+        context
+            .record(&tx, Some(merchant), deed.to(what), now)
+            .await?;
+        tx.commit().await?;
+    }
     let outcome = if file.apply {
         imports::take(&app.db, &import, now).await?
     } else {

@@ -4,7 +4,9 @@
 //! that fails says in one line what failed, why, and what to do; `--json` makes every answer one JSON document.
 
 mod alarms;
+mod audit;
 mod bundles;
+mod buyer;
 mod channel;
 mod completeness;
 mod conflicts;
@@ -31,6 +33,7 @@ mod orders;
 mod outlets;
 mod output;
 mod payouts;
+mod people;
 mod prices;
 mod quarantine;
 mod replay;
@@ -48,6 +51,7 @@ mod sheet;
 mod state;
 mod stock;
 mod sync_log;
+mod tokens;
 mod webhook;
 
 pub use demo::DemoArgs;
@@ -163,6 +167,14 @@ enum Command {
     #[command(subcommand)]
     Secrets(sealing::SecretsCommand),
     SyncLog(sync_log::SyncLogArgs),
+    #[command(subcommand)]
+    Buyer(buyer::BuyerCommand),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    People(people::PeopleCommand),
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
     State(state::StateArgs),
     Config(setup::ConfigArgs),
     Doctor(doctor::DoctorArgs),
@@ -224,6 +236,10 @@ async fn obey(global: Global, command: Command) -> anyhow::Result<ExitCode> {
         Command::Issues(command) => issues::run(&context()?, command).await,
         Command::Retention(command) => retention::run(&context()?, command).await,
         Command::Secrets(command) => sealing::run(&context()?, command).await,
+        Command::Buyer(command) => buyer::run(&context()?, command).await,
+        Command::Audit(command) => audit::run(&context()?, command).await,
+        Command::People(command) => people::run(&context()?, command).await,
+        Command::Tokens(command) => tokens::run(&context()?, command).await,
         Command::State(_) => state::run(&context()?).await,
         Command::Doctor(_) => doctor::run(&global).await,
         Command::Migrate(_) => setup::migrate(&context()?).await,

@@ -4,7 +4,7 @@ use super::{
     context::{Context, Session},
     output::{Table, say, say_json},
 };
-use crate::accounts;
+use crate::accounts::{self, Deed};
 use crate::domain::OutletId;
 use crate::sales::{self, DEFAULT_FORMAT, NumberFormat, Reset};
 use anyhow::anyhow;
@@ -130,6 +130,11 @@ async fn format(context: &Context, args: &FormatArgs) -> anyhow::Result<()> {
     let tx = session.app.db.write_tx().await?;
     let now = session.now();
     sales::set_format(&tx, session.merchant, outlet, format.as_ref(), now).await?;
+    let subject = args.outlet.as_deref().unwrap_or("all outlets");
+    let deed = Deed::new("numbers.format_set", "outlet", subject);
+    session
+        .record(&tx, deed.to(json!({"format": args.format})))
+        .await?;
     tx.commit().await?;
     if !context.json && format.is_none() {
         say(format!(
@@ -145,6 +150,8 @@ async fn code(context: &Context, args: &CodeArgs) -> anyhow::Result<()> {
     let outlet = outlet_named(&session, &args.outlet).await?;
     let tx = session.app.db.write_tx().await?;
     sales::set_code(&tx, session.merchant, outlet, &code, session.now()).await?;
+    let deed = Deed::new("numbers.code_set", "outlet", &args.outlet);
+    session.record(&tx, deed.to(json!({"code": code}))).await?;
     tx.commit().await?;
     show(context, session).await
 }

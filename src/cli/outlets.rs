@@ -5,7 +5,7 @@ use super::{
     output::{Table, say, say_json},
     stock::outlet_named,
 };
-use crate::accounts;
+use crate::accounts::{self, Deed};
 use crate::channels;
 use crate::domain::{OutletId, Source};
 use crate::stock::{self, RuleScope};
@@ -121,6 +121,8 @@ async fn open(context: &Context, args: &OpenArgs) -> anyhow::Result<()> {
     let session = context.session().await?;
     let tx = session.app.db.write_tx().await?;
     let outlet = accounts::open_outlet(&tx, session.merchant, name, session.now()).await?;
+    let deed = Deed::new("outlet.opened", "outlet", outlet);
+    session.record(&tx, deed.to(json!({"name": name}))).await?;
     tx.commit().await?;
     session.close().await?;
     if context.json {
@@ -136,6 +138,9 @@ async fn rename(context: &Context, args: &RenameArgs) -> anyhow::Result<()> {
     let outlet = outlet_named(&session, &args.name).await?;
     let tx = session.app.db.write_tx().await?;
     accounts::rename_outlet(&tx, session.merchant, outlet, to).await?;
+    let deed = Deed::new("outlet.renamed", "outlet", outlet);
+    let (before, after) = (json!({"name": args.name}), json!({"name": to}));
+    session.record(&tx, deed.from(before).to(after)).await?;
     tx.commit().await?;
     session.close().await?;
     if context.json {
@@ -176,6 +181,10 @@ async fn use_outlets(context: &Context, args: &UseArgs) -> anyhow::Result<()> {
         channel: Some(channel.connection()),
     };
     let pushes = stock::enqueue_scope(&tx, session.merchant, scope, Source::Manual, now).await?;
+    let deed = Deed::new("channel.outlets_set", "channel", channel.id);
+    let before = json!({"outlet": channel.outlet});
+    let after = json!({"outlets": args.outlets});
+    session.record(&tx, deed.from(before).to(after)).await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;

@@ -102,6 +102,16 @@ pub fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(dash, |value| value.to_string())
 }
 
+/// What a rule is about.
+pub fn scope_in_words(sku: Option<&str>, channel: Option<i64>) -> String {
+    match (sku, channel) {
+        (None, None) => "everything".to_owned(),
+        (Some(sku), None) => format!("SKU {sku}"),
+        (None, Some(channel)) => format!("channel {channel}"),
+        (Some(sku), Some(channel)) => format!("SKU {sku} on channel {channel}"),
+    }
+}
+
 pub fn yes_no(is_so: bool) -> &'static str {
     if is_so { "yes" } else { "no" }
 }

@@ -7,6 +7,7 @@ use super::{
     output::{Table, dash, say, say_json},
     sheet::{self, Sheet},
 };
+use crate::accounts::Deed;
 use crate::domain::{ChannelId, Currency, Money};
 use crate::sales::{self, Payout, PayoutQuery};
 use anyhow::bail;
@@ -316,6 +317,9 @@ async fn read(context: &Context, args: &ReadArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let connection = channel.connection();
+    session
+        .record_asked(Deed::new("payouts.read", "channel", connection))
+        .await?;
     let settled = session.app.sync.read_settlements(connection).await?;
     session.close().await?;
     if context.json {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::domain::personal;
 use crate::inbox::{self, HeldFilter};
+use crate::marketplaces;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use entity::quarantine;
@@ -268,7 +269,9 @@ async fn show(context: &Context, session: &Session, id: i64) -> anyhow::Result<E
         )
     })?;
     let headers = shown_headers(&row);
-    let body = personal::masked_body(&row.body, &[]);
+    let marketplace = marketplaces::find(&row.marketplace);
+    let more = marketplace.map_or(&[][..], |marketplace| marketplace.personal_fields());
+    let body = personal::masked_body(&row.body, more);
     if context.json {
         let mut shown = row_json(&row);
         shown["headers"] = json!(headers);

@@ -5,6 +5,7 @@ use super::{
     output::{Table, or_dash, say, say_json, tell},
     scan::{say_scan, when},
 };
+use crate::accounts::Deed;
 use crate::catalog::DifferenceKind;
 use crate::domain::ScanId;
 use crate::reports::{self, ScanView};
@@ -290,6 +291,8 @@ async fn notices(context: &Context, read: bool) -> anyhow::Result<()> {
     let session = context.session().await?;
     let found = sync::notices(&session.app.db, session.merchant, NOTICES).await?;
     if let (true, Some(newest)) = (read, found.first()) {
+        let deed = Deed::new("notices.read", "notice", newest.id);
+        session.record_asked(deed).await?;
         sync::read_notices(&session.app.db, session.merchant, newest.id, session.now()).await?;
     }
     session.close().await?;

@@ -4,6 +4,7 @@ use super::{
     context::Context,
     output::{Table, say, say_json},
 };
+use crate::accounts::Deed;
 use crate::app;
 use crate::channels::{self, KeyId, KeyUse, Sealer, UNNAMED};
 use crate::clock::Clock;
@@ -169,6 +170,10 @@ fn say_rows(rows: &[Row<'_>]) {
 async fn rotate(context: &Context, db: &Db) -> anyhow::Result<ExitCode> {
     let sealer = app::sealer(&context.settings)?;
     let now = Clock::system().now();
+    let tx = db.write_tx().await?;
+    let deed = Deed::new("secrets.sealed_anew", "key", sealer.current());
+    context.record(&tx, None, deed, now).await?;
+    tx.commit().await?;
     let done = channels::reseal(db, &sealer, now).await?;
     if context.json {
         say_json(&json!({
@@ -227,7 +232,11 @@ async fn forget(context: &Context, db: &Db, args: &ForgetArgs) -> anyhow::Result
         );
     }
     let tx = db.write_tx().await?;
-    let locked = channels::forget_sealed(&tx, key, Clock::system().now()).await?;
+    let now = Clock::system().now();
+    let locked = channels::forget_sealed(&tx, key, now).await?;
+    let deed = Deed::new("secrets.forgotten", "key", &args.key);
+    let what = json!({"locked_channels": locked});
+    context.record(&tx, None, deed.to(what), now).await?;
     tx.commit().await?;
     if context.json {
         say_json(&json!({"locked": locked}))?;

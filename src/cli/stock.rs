@@ -10,10 +10,11 @@ pub use named::{channel_names, outlet_named, sku_named};
 
 use super::{
     context::{Context, Session},
-    output::{Table, dash, or_dash, say, say_json},
+    output::{Table, dash, money, or_dash, say, say_json},
 };
-use crate::accounts;
+use crate::accounts::{self, Deed};
 use crate::catalog;
+use crate::db::Tx;
 use crate::domain::{Currency, MerchantId, Money, OutletId, SkuId, Source, Work};
 use crate::prices;
 use crate::queue::{self, NewJob};
@@ -122,9 +123,18 @@ pub(super) async fn price(context: &Context, args: &PriceArgs) -> anyhow::Result
     let session = context.session().await?;
     let now = session.now();
     let tx = session.app.db.write_tx().await?;
+    let before = price_of(&tx, session.merchant, &args.sku).await?;
     if !catalog::set_price(&tx, session.merchant, &args.sku, price, now).await? {
         return Err(unknown(&args.sku));
     }
+    let deed = Deed::new("sku.price_set", "sku", &args.sku);
+    session
+        .record(
+            &tx,
+            deed.from(json!({"price": before}))
+                .to(json!({"price": price})),
+        )
+        .await?;
     let sku = named::sku_named(&session, &args.sku).await?;
     let which = (Some(&[sku][..]), None);
     let pushes =
@@ -271,6 +281,16 @@ fn say_listings(listings: &[listings::Model]) {
     table.say("no channel lists it");
 }
 
+async fn price_of(tx: &Tx, merchant: MerchantId, code: &str) -> anyhow::Result<Option<String>> {
+    let Some(sku) = catalog::find_sku(tx, merchant, code).await? else {
+        return Ok(None);
+    };
+    let known = catalog::skus_by_id(tx, merchant, &[sku]).await?;
+    let row = known.get(&sku);
+    let price = row.and_then(|row| Some(money(row.price_minor?, row.currency.as_deref()?)));
+    Ok(price)
+}
+
 /// What setting a level did.
 struct Set {
     is_new: bool,
@@ -295,6 +315,10 @@ async fn set(context: &Context, args: &SetArgs) -> anyhow::Result<()> {
     let pushes = stock::enqueue_pushes(&tx, merchant, &[sku], None, Source::Manual, now).await?;
     let waiting = waiting_orders(&tx, merchant, &args.sku).await?;
     queue::enqueue(&tx, &waiting, now).await?;
+    let deed = Deed::new("stock.set", "sku", &args.sku)
+        .from(json!({"on_hand": args.units - difference, "outlet": args.outlet}))
+        .to(json!({"on_hand": args.units, "outlet": args.outlet, "note": args.note}));
+    context.record(&tx, Some(merchant), deed, now).await?;
     tx.commit().await?;
     app.queue.wake();
     app.close().await?;

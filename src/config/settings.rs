@@ -118,6 +118,9 @@ pub struct Retention {
     pub schedule_fires: u64,
     pub issues: u64,
     pub imports: u64,
+    pub readings: u64,
+    pub replays: u64,
+    pub replay_items: u64,
     /// Deliveries that were not understood.
     pub unread_deliveries: u64,
     /// Jobs that ended well, or were replaced.

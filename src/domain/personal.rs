@@ -15,7 +15,7 @@ pub const MASK: &str = "***";
 pub const HIDDEN: &str = "[hidden]";
 
 /// A field whose name holds one of these is personal, wherever it stands. Lower case, letters and digits only.
-const PERSONAL_PARTS: [&str; 54] = [
+const PERSONAL_PARTS: [&str; 55] = [
     "accountnumber",
     "address",
     "avatar",
@@ -66,6 +66,7 @@ const PERSONAL_PARTS: [&str; 54] = [
     "receiver",
     "recipient",
     "shippername",
+    "sellernote",
     "surname",
     "useragent",
     "username",
@@ -103,8 +104,16 @@ const PERSONAL: [&str; 23] = [
 const STATE_NUMBERS: [&str; 6] = ["cpf", "cnpj", "taxid", "nationalid", "passport", "npwp"];
 
 /// An object with this name is a person; a plain value is not (`shipping` may be what shipping costs).
-const PERSONS: [&str; 8] = [
-    "billing", "contact", "contacts", "member", "sender", "shipping", "user", "users",
+const PERSONS: [&str; 9] = [
+    "destination",
+    "billing",
+    "contact",
+    "contacts",
+    "member",
+    "sender",
+    "shipping",
+    "user",
+    "users",
 ];
 
 /// What stays inside a person's object.

@@ -16,7 +16,7 @@ use std::{
 };
 use thiserror::Error;
 
-const PLAIN: &str = "plain";
+pub(super) const PLAIN: &str = "plain";
 const DEFLATE: &str = "deflate";
 const DROPPED: &str = "dropped";
 /// The largest webhook that the settings let in: nothing that was packed can be larger.
@@ -169,6 +169,7 @@ mod tests {
             received_at: 0,
             key_index: 0,
             body_encoding: encoding.to_owned(),
+            erased_at: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Deliveries and events: from a request to what it means, stored before it is answered.
 //!
-//! Owns the tables `deliveries`, `quarantine` and `events`.
+//! Owns the tables `deliveries`, `quarantine`, `events` and `erasures`.
 //!
 //! 1. `receive` finds the keys, verifies over the raw bytes, parses, and hands a receipt to the writer.
 //! 2. `commit` takes all receipts that wait, and writes their deliveries, events and follow-up jobs in one
@@ -12,6 +12,7 @@
 mod bodies;
 mod commit;
 mod counts;
+mod erasure;
 mod fetched;
 mod follow_up;
 mod lateness;
@@ -30,6 +31,7 @@ pub use bodies::{BodyError, Packed, body_of, pack_bodies};
 pub use commit::StoreError;
 pub use commit::{Writer, WriterOptions};
 pub use counts::{QUARTER, arrived_between, arrived_per_quarter, first_and_last_arrival};
+pub use erasure::{Erase, ask_erasure, erase, erase_due, list_erasures};
 pub use fetched::{Kept, keep_fetched};
 pub use lateness::lateness;
 pub use old_keys::{LastDelivery, last_delivery, last_signed_with_previous};

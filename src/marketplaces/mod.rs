@@ -52,6 +52,10 @@ pub trait Marketplace: Send + Sync {
     fn slug(&self) -> &'static str;
     fn name(&self) -> &'static str;
     fn limits(&self) -> &'static Limits;
+    /// Names of fields that hold a buyer's data here, besides the usual ones that `domain::personal` knows.
+    fn personal_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// What connecting a shop takes.
     fn connecting(&self) -> &'static Connecting;
 

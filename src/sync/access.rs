@@ -6,14 +6,16 @@ use super::{
     pace::{Bucket, Lane, Paced},
     renewals::Renewals,
 };
+use crate::accounts::{Acting, Deed};
 use crate::channels::{self, Channel, ChannelState, Sealer, StoredCredentials};
 use crate::clock::Clock;
-use crate::db::Db;
-use crate::domain::{ChannelId, Source, Timestamp, Work};
+use crate::db::{Db, Tx};
+use crate::domain::{ChannelId, MerchantId, Source, Timestamp, Work};
 use crate::marketplaces::{
     Abilities, Access, Marketplace, MarketplaceError, Pace, Secrets, ShopAddress, http::Http,
 };
 use crate::queue::{self, NewJob, Queue};
+use sea_orm::DbErr;
 use std::{
     collections::HashMap,
     fmt,
@@ -59,6 +61,8 @@ pub struct SyncOptions {
 #[derive(Clone)]
 pub struct Sync {
     pub(super) shared: Arc<Shared>,
+    /// Who asks for what is done; `None` when nobody does.
+    acting: Option<Acting>,
 }
 
 pub(super) struct Shared {
@@ -100,6 +104,32 @@ impl Sync {
                 renewals: Renewals::default(),
                 buckets: Mutex::default(),
             }),
+            acting: None,
+        }
+    }
+
+    /// The same on behalf of somebody: what they change enters the audit trail.
+    #[must_use]
+    pub fn acting(&self, acting: Acting) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            acting: Some(acting),
+        }
+    }
+
+    /// Writes to the audit trail what somebody asked for; what nobody asked for is not in it.
+    pub(super) async fn note_deed(
+        &self,
+        tx: &Tx,
+        merchant: MerchantId,
+        deed: Deed,
+    ) -> Result<(), DbErr> {
+        match &self.acting {
+            None => Ok(()),
+            Some(acting) => {
+                let now = self.shared.clock.now();
+                acting.record(tx, Some(merchant), deed, now).await
+            }
         }
     }
 

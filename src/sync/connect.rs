@@ -1,6 +1,7 @@
 //! Connecting a shop: ask it who it is, store it, ask for its webhooks, and begin to read it.
 
 use super::{Lane, Sync, SyncError, held::check_later};
+use crate::accounts::Deed;
 use crate::channels::{self, Channel, Expiry, NewChannel, REFRESH_TOKEN};
 use crate::config::Secret;
 use crate::domain::{
@@ -14,6 +15,7 @@ use crate::marketplaces::{
 };
 use crate::queue::{self, NewJob};
 use crate::schedule;
+use serde_json::json;
 use url::Url;
 
 /// The name under which a merchant hands over the secret of webhooks that were set up by hand.
@@ -286,6 +288,14 @@ impl Sync {
             ids.push(channels::connect(&tx, &new, now).await?);
         }
         let id = *ids.first().ok_or(SyncError::NoShop)?;
+        let deed = Deed::new("channel.connected", "channel", id);
+        let what = json!({
+            "marketplace": connect.marketplace.slug(),
+            "shop": shop.remote_id,
+            "name": connect.name.as_deref().unwrap_or(&shop.name),
+            "channels": ids,
+        });
+        self.note_deed(&tx, connect.merchant, deed.to(what)).await?;
         let owner = (id, connect.merchant);
         let sealer = &self.shared.sealer;
         let expiry = Expiry {

@@ -11,12 +11,14 @@
 //! What came of it is kept beside the state, for whoever waits for it elsewhere.
 
 use super::{Connect, Connected, Connection, Sync, SyncError, Unconnected, connect::random_bytes};
+use crate::accounts::Deed;
 use crate::channels::{self, Channel, ChannelError, Expiry, NewConsent, PendingConsent};
 use crate::domain::{ChannelId, MerchantId, OutletId, Timestamp};
 use crate::marketplaces::{
     self, ConsentAnswer, ConsentQuestion, Marketplace, MarketplaceError, Secrets, ShopAddress,
 };
 use sea_orm::DbErr;
+use serde_json::json;
 use thiserror::Error;
 use url::Url;
 
@@ -141,6 +143,9 @@ impl Sync {
         };
         let tx = self.db().write_tx().await?;
         let pending = channels::ask(&tx, &new, &state, self.shared.clock.now()).await?;
+        let deed = Deed::new("channel.link_made", "consent", pending.id);
+        let what = json!({"marketplace": ask.marketplace.slug()});
+        self.note_deed(&tx, ask.merchant, deed.to(what)).await?;
         tx.commit().await?;
         Ok(ConsentLink {
             consent: pending.id,

@@ -60,13 +60,14 @@ pub use lookback::Lookback;
 pub use mend::{Mend, Mended, Told, could_have};
 pub use pace::Lane;
 pub use prune::{
-    prune_alarms, prune_completeness, prune_downloads, prune_misses, prune_notices,
-    prune_scan_changes, prune_scan_pages, prune_scans, prune_silences,
+    prune_alarms, prune_completeness, prune_downloads, prune_misses, prune_notices, prune_readings,
+    prune_replay_items, prune_replays, prune_scan_changes, prune_scan_pages, prune_scans,
+    prune_silences,
 };
 pub use queries::{
     downloads, last_scans, open_scans, order_sources, scan, scans, scans_of, untold_orders,
 };
-pub use readings::{Came, newest_shown, prune_readings, readings};
+pub use readings::{Came, newest_shown, readings};
 pub use replay::{
     Foreseen, GREATEST_MOST, GREATEST_RATE, Planned, ReplayOutcome, ReplayPlan, ReplaySelection,
     ReplayState, ReplayWish, USUAL_MOST, USUAL_RATE, cancel_replay, open_replay, replay,

@@ -2,8 +2,8 @@
 
 use crate::db::{Pruned, Span, Tx, old_rows, prune_rows};
 use entity::{
-    alarms, completeness, completeness_orders, downloads, notices, scan_changes, scan_pages, scans,
-    silences, webhook_misses,
+    alarms, completeness, completeness_orders, downloads, notices, readings, replay_items, replays,
+    scan_changes, scan_pages, scans, silences, webhook_misses,
 };
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 
@@ -19,6 +19,13 @@ const DOWNLOAD_MAY_GO: &str = "downloads.finished_at is not null and exists (sel
     where l.channel_id = downloads.channel_id and l.id > downloads.id)";
 const COMPLETENESS_MAY_GO: &str = "completeness.state <> 'closing' and exists (select 1 from completeness l \
     where l.channel_id = completeness.channel_id and l.id > completeness.id)";
+
+const READING_MAY_GO: &str = "exists (select 1 from readings l where l.channel_id = readings.channel_id \
+    and l.remote_id = readings.remote_id and l.id > readings.id)";
+const REPLAY_ITEM_MAY_GO: &str = "exists (select 1 from replays r where r.id = replay_items.replay_id \
+    and r.finished_at is not null)";
+const REPLAY_MAY_GO: &str = "replays.finished_at is not null and not exists (select 1 from replay_items i \
+    where i.replay_id = replays.id)";
 
 /// Deletes a page of scans with their pages and changes.
 ///
@@ -68,6 +75,39 @@ pub async fn prune_scan_pages(tx: &Tx, span: &Span) -> Result<Pruned, DbErr> {
         rows,
         next: old.next,
     })
+}
+
+/// Deletes a page of readings; the newest of each order says what the marketplace shows, and stays.
+///
+/// # Errors
+/// When the database refuses; the transaction is then of no more use.
+pub async fn prune_readings(tx: &Tx, span: &Span) -> Result<Pruned, DbErr> {
+    let columns = (readings::Column::Id, readings::Column::LastReadAt);
+    let may_go = Condition::all().add(Expr::cust(READING_MAY_GO));
+    let (gone, next) = prune_rows::<readings::Entity>(tx, columns, may_go, span).await?;
+    Ok(Pruned::of(&gone, next))
+}
+
+/// Deletes a page of what ended replays took up.
+///
+/// # Errors
+/// When the database refuses; the transaction is then of no more use.
+pub async fn prune_replay_items(tx: &Tx, span: &Span) -> Result<Pruned, DbErr> {
+    let columns = (replay_items::Column::Id, replay_items::Column::TakenAt);
+    let may_go = Condition::all().add(Expr::cust(REPLAY_ITEM_MAY_GO));
+    let (gone, next) = prune_rows::<replay_items::Entity>(tx, columns, may_go, span).await?;
+    Ok(Pruned::of(&gone, next))
+}
+
+/// Deletes a page of ended replays of which nothing is left that they took up.
+///
+/// # Errors
+/// When the database refuses; the transaction is then of no more use.
+pub async fn prune_replays(tx: &Tx, span: &Span) -> Result<Pruned, DbErr> {
+    let columns = (replays::Column::Id, replays::Column::CreatedAt);
+    let may_go = Condition::all().add(Expr::cust(REPLAY_MAY_GO));
+    let (gone, next) = prune_rows::<replays::Entity>(tx, columns, may_go, span).await?;
+    Ok(Pruned::of(&gone, next))
 }
 
 fn few(span: &Span) -> Span {

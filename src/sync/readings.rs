@@ -232,22 +232,3 @@ pub async fn newest_shown<C: ConnectionTrait>(
         .all(db)
         .await
 }
-
-/// Forgets answers that were last given before `before`, oldest first; at most `limit`. Returns how many.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn prune_readings(tx: &Tx, before: Timestamp, limit: u64) -> Result<u64, DbErr> {
-    let old = Query::select()
-        .column(readings::Column::Id)
-        .from(readings::Entity)
-        .and_where(readings::Column::LastReadAt.lt(before.micros()))
-        .order_by(readings::Column::LastReadAt, sea_orm::Order::Asc)
-        .limit(limit)
-        .to_owned();
-    let gone = readings::Entity::delete_many()
-        .filter(readings::Column::Id.in_subquery(old))
-        .exec(tx)
-        .await?;
-    Ok(gone.rows_affected)
-}

@@ -7,6 +7,7 @@
 use super::{
     Lane, Sync, SyncError, connect::random_bytes, error::ChannelTrouble, held::check_later,
 };
+use crate::accounts::Deed;
 use crate::channels::{self, Channel, ChannelState};
 use crate::db::Tx;
 use crate::domain::{ChannelId, Source, Timestamp, Work};
@@ -14,6 +15,7 @@ use crate::marketplaces::{
     Marketplace, MarketplaceError, Subscribed, Subscribing, SubscriptionState, WebhookAddress,
 };
 use crate::queue::{self, NewJob};
+use serde_json::json;
 use std::time::Duration;
 
 /// How long the marketplace is asked to forget a shop that is removed: the rest does not wait for it longer.
@@ -268,6 +270,10 @@ impl Sync {
         self.note_if_by_hand(&tx, marketplace, connection.id, new)
             .await?;
         check_later(&tx, owner, now).await?;
+        let deed = Deed::new("channel.secret_rotated", "channel", connection.id);
+        let what = json!({"given": is_given});
+        self.note_deed(&tx, connection.merchant, deed.to(what))
+            .await?;
         tx.commit().await?;
         self.shared.queue.wake();
         let is_told = tells_secret(marketplace);
@@ -353,6 +359,11 @@ impl Sync {
         channels::remove(&tx, connection.id, now).await?;
         let cancelled =
             queue::cancel_waiting(&tx, &channels, "the channel was removed", now).await?;
+        let deed = Deed::new("channel.removed", "channel", connection.id);
+        let before = json!({"name": connection.name, "state": connection.state});
+        let after = json!({"state": "removed", "cancelled_jobs": cancelled});
+        self.note_deed(&tx, connection.merchant, deed.from(before).to(after))
+            .await?;
         tx.commit().await?;
         tracing::info!(
             channel.id = connection.id.0,

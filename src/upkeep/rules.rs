@@ -33,6 +33,9 @@ named!(
         Fires = "schedule_fires",
         Issues = "issues",
         Imports = "imports",
+        Readings = "readings",
+        Replays = "replays",
+        ReplayItems = "replay_items",
     }
 );
 
@@ -63,6 +66,9 @@ impl Kept {
             Self::Fires => retention.schedule_fires,
             Self::Issues => retention.issues,
             Self::Imports => retention.imports,
+            Self::Readings => retention.readings,
+            Self::Replays => retention.replays,
+            Self::ReplayItems => retention.replay_items,
         }
     }
 
@@ -92,6 +98,9 @@ impl Kept {
             Self::Fires => "Fires of schedules",
             Self::Issues => "Closed issues",
             Self::Imports => "The record of imports",
+            Self::Readings => "What marketplaces answered of orders",
+            Self::Replays => "Replays, once what they took up is gone",
+            Self::ReplayItems => "What replays took up",
         }
     }
 
@@ -123,7 +132,9 @@ impl Kept {
             Self::Completeness => "those under way, and the newest of each channel",
             Self::Fires => "the last of each schedule",
             Self::Issues => "open ones",
-            Self::Imports => "those that have not ended",
+            Self::Imports | Self::Replays => "those that have not ended",
+            Self::Readings => "the newest of each order",
+            Self::ReplayItems => "those of replays that have not ended",
         }
     }
 }

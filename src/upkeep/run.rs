@@ -80,6 +80,9 @@ impl Keeping<'_> {
             Kept::Fires => schedule::prune_fires(tx, span).await,
             Kept::Issues => issues::prune_issues(tx, span).await,
             Kept::Imports => imports::prune_imports(tx, span).await,
+            Kept::Readings => sync::prune_readings(tx, span).await,
+            Kept::Replays => sync::prune_replays(tx, span).await,
+            Kept::ReplayItems => sync::prune_replay_items(tx, span).await,
         }
     }
 

@@ -1,13 +1,15 @@
 //! HTTP: the webhooks, the page at `/`, the API, connecting shops in the browser, guides for integrators, and whether we are
 //! well.
 //!
-//! Handlers are thin: they turn a request into a question to a lower module and its answer into a response.
+//! [`routes`] is the table of all there is and who may use it. Handlers are thin: they turn a request into a question to a lower module and its answer into a response.
 
+mod access;
 mod api;
 mod connect;
 pub mod guide;
 mod health;
 mod home;
+pub mod routes;
 mod webhooks;
 
 pub use webhooks::SELF_TEST_PASSED;
@@ -48,7 +50,7 @@ pub fn server(
     shutdown_seconds: u64,
 ) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
-        let mut app = App::new()
+        App::new()
             .app_data(web::Data::new(state.clone()))
             .wrap(
                 DefaultHeaders::new()
@@ -57,31 +59,7 @@ pub fn server(
                     .add(("x-frame-options", "DENY"))
                     .add(("content-security-policy", home::CONTENT_SECURITY_POLICY)),
             )
-            .service(web::resource("/healthz").route(web::get().to(health::alive)))
-            .service(web::resource("/readyz").route(web::get().to(health::ready)))
-            .service(web::resource("/").route(web::get().to(home::page)))
-            .service(web::resource("/guide/{name}").route(web::get().to(guide::page)))
-            .service(web::resource("/live").route(web::get().to(home::live)))
-            .service(web::resource("/assets/{name}").route(web::get().to(home::asset)))
-            .service(web::scope("/api/v1").configure(api::routes))
-            .service(web::resource("/connect/{marketplace}").route(web::get().to(connect::begin)))
-            .service(
-                web::resource("/connect/{marketplace}/callback")
-                    .route(web::get().to(connect::came_back))
-                    .route(web::post().to(connect::posted)),
-            );
-        if state.ingest {
-            app = app
-                .service(
-                    web::resource("/webhooks/{marketplace}")
-                        .route(web::post().to(webhooks::to_marketplace)),
-                )
-                .service(
-                    web::resource("/webhooks/{marketplace}/{address}")
-                        .route(web::post().to(webhooks::to_channel)),
-                );
-        }
-        app
+            .configure(|config| routes::configure(config, &state))
     })
     .client_request_timeout(HEAD_DEADLINE)
     .keep_alive(IDLE)

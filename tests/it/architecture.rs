@@ -9,6 +9,7 @@ mod layers;
 mod marketplaces;
 mod network;
 mod readme;
+mod routes;
 mod source;
 mod tables;
 mod time;

@@ -1,5 +1,6 @@
 //! `channel settings`.
 
+use crate::accounts::Deed;
 use crate::channels;
 use crate::cli::{
     context::Context,
@@ -38,6 +39,7 @@ pub struct SettingsArgs {
 pub(super) async fn settings(context: &Context, args: SettingsArgs) -> anyhow::Result<()> {
     let session = context.session().await?;
     let mut channel = session.channel(args.id).await?;
+    let before = channel.settings.clone();
     for change in &args.changes {
         let (name, value) = change
             .split_once('=')
@@ -50,6 +52,10 @@ pub(super) async fn settings(context: &Context, args: SettingsArgs) -> anyhow::R
     if !args.changes.is_empty() {
         let tx = session.app.db.write_tx().await?;
         channels::save_settings(&tx, channel.id, &channel.settings, session.now()).await?;
+        let deed = Deed::new("channel.settings_changed", "channel", channel.id);
+        session
+            .record(&tx, deed.from(&before).to(&channel.settings))
+            .await?;
         tx.commit().await?;
     }
     if context.json {

@@ -1,6 +1,7 @@
 //! `channel test`: whether a channel works, asked of the marketplace and of ourselves.
 
 use super::{again, calendar::ends, mending};
+use crate::accounts::Deed;
 use crate::channels::{self, Channel};
 use crate::cli::{
     context::{Context, Session},
@@ -100,6 +101,11 @@ fn state(channel: &Channel) -> Option<Finding> {
 }
 
 async fn mend(session: &Session, channel: &Channel) -> Option<Finding> {
+    let deed = Deed::new("channel.mended", "channel", channel.id);
+    if let Err(error) = session.record_asked(deed).await {
+        let to_do = "look at the database; nothing was mended";
+        return Some(Finding::fail("mending webhooks", error.to_string(), to_do));
+    }
     let mended = session.app.sync.check_subscriptions(channel.id).await;
     let error = mended.err()?;
     Some(Finding::fail(

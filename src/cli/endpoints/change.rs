@@ -9,7 +9,7 @@ use super::{
     AddArgs, PauseArgs, RemoveArgs, ReplayArgs, ResumeArgs, RotateArgs, TestArgs, listed,
     told_in_words,
 };
-use crate::accounts;
+use crate::accounts::{self, Deed};
 use crate::channels;
 use crate::domain::HappeningId;
 use crate::marketplaces::http::signature;
@@ -40,6 +40,11 @@ pub(super) async fn add(context: &Context, args: &AddArgs) -> anyhow::Result<()>
     let owner = (merchant, id);
     let none = Duration::ZERO;
     channels::set_endpoint_secret(&tx, &app.sealer, owner, secret.as_bytes(), none, now).await?;
+    let deed = Deed::new("endpoint.added", "endpoint", id);
+    let what = json!({"url": new.url, "kinds": new.kinds});
+    context
+        .record(&tx, Some(merchant), deed.to(what), now)
+        .await?;
     tx.commit().await?;
     app.close().await?;
     if context.json {
@@ -101,6 +106,9 @@ pub(super) async fn rotate(context: &Context, args: &RotateArgs) -> anyhow::Resu
     let tx = app.db.write_tx().await?;
     let owner = (session.merchant, endpoint.id);
     channels::set_endpoint_secret(&tx, &app.sealer, owner, secret.as_bytes(), overlap, now).await?;
+    let deed = Deed::new("endpoint.secret_rotated", "endpoint", endpoint.id);
+    let what = json!({"overlap_hours": args.overlap_hours});
+    session.record(&tx, deed.to(what)).await?;
     tx.commit().await?;
     session.close().await?;
     if context.json {
@@ -122,6 +130,8 @@ pub(super) async fn pause(context: &Context, args: &PauseArgs) -> anyhow::Result
     let endpoint = listed(&session, args.endpoint).await?;
     let tx = session.app.db.write_tx().await?;
     outbox::pause(&tx, endpoint.id, session.now()).await?;
+    let deed = Deed::new("endpoint.paused", "endpoint", endpoint.id);
+    session.record(&tx, deed).await?;
     tx.commit().await?;
     session.close().await?;
     report(
@@ -137,6 +147,10 @@ pub(super) async fn resume(context: &Context, args: &ResumeArgs) -> anyhow::Resu
     let endpoint = listed(&session, args.endpoint).await?;
     let tx = session.app.db.write_tx().await?;
     let waiting = outbox::resume(&tx, &endpoint, session.now()).await?;
+    let deed = Deed::new("endpoint.resumed", "endpoint", endpoint.id);
+    session
+        .record(&tx, deed.to(json!({"waiting": waiting})))
+        .await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;
@@ -150,6 +164,9 @@ pub(super) async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Resu
     let tx = session.app.db.write_tx().await?;
     outbox::remove(&tx, endpoint.id, session.now()).await?;
     channels::forget_endpoint_secrets(&tx, endpoint.id).await?;
+    let deed = Deed::new("endpoint.removed", "endpoint", endpoint.id);
+    let before = json!({"url": endpoint.url});
+    session.record(&tx, deed.from(before)).await?;
     tx.commit().await?;
     session.close().await?;
     report(
@@ -179,6 +196,10 @@ pub(super) async fn replay(context: &Context, args: &ReplayArgs) -> anyhow::Resu
     let endpoint = listed(&session, args.endpoint).await?;
     let tx = session.app.db.write_tx().await?;
     let n_replayed = outbox::replay(&tx, &endpoint, &which, session.now()).await?;
+    let deed = Deed::new("happenings.replayed", "endpoint", endpoint.id);
+    session
+        .record(&tx, deed.to(json!({"replayed": n_replayed})))
+        .await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;

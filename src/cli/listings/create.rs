@@ -1,5 +1,6 @@
 //! `listings create-skus`: what a channel shows, downloaded into the books.
 
+use crate::accounts::Deed;
 use crate::channels;
 use crate::cli::{
     context::{Context, Session},
@@ -53,6 +54,10 @@ pub async fn create(context: &Context, args: &CreateArgs) -> anyhow::Result<()> 
         opening_stock: args.opening_stock,
         despite_look_alikes: args.despite_look_alikes,
     };
+    let deed = Deed::new("listings.skus_created", "channel", channel.id);
+    let what =
+        json!({"listings": args.listings, "code": args.code, "opening_stock": args.opening_stock});
+    session.record_asked(deed.to(what)).await?;
     let (db, now) = (&session.app.db, session.now());
     let made = match (&args.code, args.listings.as_slice()) {
         (Some(code), [one]) => {

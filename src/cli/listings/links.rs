@@ -1,14 +1,16 @@
 //! `listings suggest`, `link`, `unlink`.
 
+use crate::accounts::Deed;
 use crate::catalog::{self, Suggestion};
 use crate::cli::{
     context::{Context, Session},
     output::{Table, or_dash, say, say_json},
 };
-use crate::domain::{ListingId, SkuId};
+use crate::domain::{ListingId, MerchantId, SkuId};
 use crate::sync::{self, Relinked};
 use anyhow::anyhow;
 use clap::Args;
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 /// Shows listings without a SKU whose code looks like that of one: other case, spaces, look-alike characters
@@ -112,6 +114,11 @@ pub async fn link(context: &Context, args: &LinkArgs) -> anyhow::Result<()> {
     })?;
     let listing = ListingId(args.listing);
     let done = sync::link(&tx, session.merchant, listing, sku, now).await?;
+    let deed = Deed::new("listing.linked", "listing", listing);
+    let before = json!({"sku": code_in(&tx, session.merchant, done.before).await?});
+    session
+        .record(&tx, deed.from(before).to(json!({"sku": args.sku})))
+        .await?;
     tx.commit().await?;
     session.app.queue.wake();
     let before = code_of(&session, done.before).await?;
@@ -146,6 +153,11 @@ pub async fn unlink(context: &Context, args: &UnlinkArgs) -> anyhow::Result<()> 
     let tx = session.app.db.write_tx().await?;
     let listing = ListingId(args.listing);
     let done: Relinked = sync::unlink(&tx, session.merchant, listing, now).await?;
+    let deed = Deed::new("listing.unlinked", "listing", listing);
+    let before = json!({"sku": code_in(&tx, session.merchant, done.before).await?});
+    session
+        .record(&tx, deed.from(before).to(json!({"sku": null})))
+        .await?;
     tx.commit().await?;
     let before = code_of(&session, done.before).await?;
     session.close().await?;
@@ -166,9 +178,17 @@ pub async fn unlink(context: &Context, args: &UnlinkArgs) -> anyhow::Result<()> 
 }
 
 async fn code_of(session: &Session, sku: Option<SkuId>) -> anyhow::Result<Option<String>> {
+    code_in(session.app.db.read(), session.merchant, sku).await
+}
+
+async fn code_in<C: ConnectionTrait>(
+    db: &C,
+    merchant: MerchantId,
+    sku: Option<SkuId>,
+) -> anyhow::Result<Option<String>> {
     let Some(sku) = sku else {
         return Ok(None);
     };
-    let mut codes = catalog::sku_codes(session.app.db.read(), session.merchant, &[sku]).await?;
+    let mut codes = catalog::sku_codes(db, merchant, &[sku]).await?;
     Ok(codes.remove(&sku))
 }

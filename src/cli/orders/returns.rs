@@ -1,7 +1,7 @@
 //! `orders returns` and `orders decide`: what buyers send back, and what becomes of it.
 
+use crate::accounts::Deed;
 use crate::cli::{
-    conflicts::person,
     context::Context,
     output::{Table, at, money, or_dash, say, say_json},
     sheet::{Sheet, number, text},
@@ -54,12 +54,6 @@ pub struct DecideArgs {
     /// What becomes of them
     #[arg(long, value_enum)]
     goods: GoodsArg,
-    /// Who decides
-    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
-    by: Option<String>,
-    /// Why, for whoever reads the history
-    #[arg(long)]
-    why: Option<String>,
 }
 
 pub async fn list(context: &Context, args: &ReturnsArgs) -> anyhow::Result<ExitCode> {
@@ -185,7 +179,7 @@ fn say_csv(found: &[ReturnFull]) -> anyhow::Result<()> {
 }
 
 pub async fn decide(context: &Context, args: &DecideArgs) -> anyhow::Result<ExitCode> {
-    let by = person(args.by.as_deref())?;
+    let by = context.by();
     let handling = match args.goods {
         GoodsArg::Restock => Handling::Restock,
         GoodsArg::Quarantine => Handling::Quarantine,
@@ -193,11 +187,15 @@ pub async fn decide(context: &Context, args: &DecideArgs) -> anyhow::Result<Exit
     };
     let session = context.session().await?;
     let (id, now) = (ReturnId(args.id), session.now());
-    let decision = (handling, by, args.why.as_deref());
+    let decision = (handling, by, context.why());
     let tx = session.app.db.write_tx().await?;
     let units = sales::decide_return(&tx, session.merchant, id, decision, now)
         .await
         .map_err(|error| anyhow!(error))?;
+    let deed = Deed::new("return.decided", "return", id);
+    session
+        .record(&tx, deed.to(json!({"goods": handling, "units": units})))
+        .await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;

@@ -2,6 +2,7 @@
 //!
 //! A file is taken whole or not at all, and the same file again changes nothing.
 
+use crate::accounts::Deed;
 use crate::cli::{
     context::Context,
     output::{say, say_json},
@@ -103,6 +104,9 @@ pub(super) async fn run(context: &Context, args: &ImportArgs) -> anyhow::Result<
     let now = session.now();
     let done = sales::record_settlements(&tx, connection, &settled, "file", &settings, now).await?;
     if args.apply {
+        let deed = Deed::new("payouts.imported", "channel", channel.id);
+        let what = json!({"rows": rows.len(), "result": done});
+        session.record(&tx, deed.to(what)).await?;
         tx.commit().await?;
     } else {
         tx.rollback().await?;

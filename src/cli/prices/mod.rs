@@ -8,6 +8,7 @@ use super::{
     sheet::{Sheet, number, text},
     stock::{self as stock_cli, channel_names, sku_named},
 };
+use crate::accounts::Deed;
 use crate::catalog;
 use crate::channels::{self, Channel};
 use crate::domain::{ChannelId, Currency, ListingId, Money, SkuId, Source};
@@ -281,6 +282,10 @@ async fn push(context: &Context, args: &PushArgs) -> anyhow::Result<()> {
     let tx = session.app.db.write_tx().await?;
     let which = (skus.as_deref(), channel);
     let n = prices::enqueue_price_pushes(&tx, merchant, which, Source::Manual, now).await?;
+    let subject = args.sku.as_deref().unwrap_or("all");
+    let deed = Deed::new("prices.pushed", "sku", subject);
+    let what = json!({"channel": channel, "pushes": n});
+    session.record(&tx, deed.to(what)).await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;

@@ -1,10 +1,11 @@
 //! `prices rules` and `prices simulate`.
 
 use super::{priced, shown};
+use crate::accounts::Deed;
 use crate::catalog;
 use crate::cli::{
     context::{Context, Session},
-    output::{Table, or_dash, say, say_json},
+    output::{Table, or_dash, say, say_json, scope_in_words},
     stock::{channel_names, sku_named},
 };
 use crate::domain::{Currency, Money, SkuId, Source};
@@ -44,6 +45,12 @@ struct ScopeArgs {
     /// Only on this channel
     #[arg(long, value_name = "ID")]
     channel: Option<i64>,
+}
+
+impl ScopeArgs {
+    fn in_words(&self) -> String {
+        scope_in_words(self.sku.as_deref(), self.channel)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -204,6 +211,10 @@ async fn set(context: &Context, args: &SetArgs) -> anyhow::Result<()> {
     let (now, merchant) = (session.now(), session.merchant);
     let tx = session.app.db.write_tx().await?;
     prices::set_price_rule(&tx, merchant, scope, &rule, now).await?;
+    let deed = Deed::new("price_rule.set", "rule", args.scope.in_words());
+    session
+        .record(&tx, deed.to(json!({"rule": rule.in_words()})))
+        .await?;
     end(context, session, tx, scope, "the rule is saved").await
 }
 
@@ -214,6 +225,8 @@ async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Result<()> {
     if !prices::remove_price_rule(&tx, session.merchant, scope).await? {
         bail!("there is no such rule; `marketsink prices rules list` shows those there are");
     }
+    let deed = Deed::new("price_rule.removed", "rule", args.scope.in_words());
+    session.record(&tx, deed).await?;
     end(context, session, tx, scope, "the rule is gone").await
 }
 

@@ -8,6 +8,7 @@ use crate::cli::{
 };
 use crate::domain::Day;
 use crate::reports::sales::{By, SalesQuery, SalesReport, SalesRow, sales};
+use anyhow::Context as _;
 use clap::Args;
 
 /// Shows what was sold: units, gross, discounts, charges, refunds, fees and net
@@ -21,7 +22,7 @@ use clap::Args;
 pub struct SalesArgs {
     /// Group by day, month, channel, outlet or sku
     #[arg(long, value_name = "WHAT", default_value = "day", value_parser = by)]
-    by: By,
+    by: String,
     /// The first day, such as 2026-11-01
     #[arg(long, value_name = "DAY", value_parser = day)]
     from: Option<Day>,
@@ -36,8 +37,9 @@ pub struct SalesArgs {
     csv: bool,
 }
 
-fn by(name: &str) -> Result<By, String> {
-    By::parse(name).ok_or_else(|| {
+fn by(name: &str) -> Result<String, String> {
+    let known = By::parse(name).map(|by| by.as_str().to_owned());
+    known.ok_or_else(|| {
         let names: Vec<&str> = By::ALL.iter().map(|by| by.as_str()).collect();
         format!("sales are grouped by {}", names.join(", "))
     })
@@ -53,7 +55,7 @@ pub async fn run(context: &Context, args: &SalesArgs) -> anyhow::Result<()> {
         None => None,
     };
     let query = SalesQuery {
-        by: args.by,
+        by: By::parse(&args.by).context("the command line has checked it")?,
         from: args.from,
         to: args.to,
         channel,

@@ -1,6 +1,7 @@
 //! `schedule set`, `pause`, `resume`, `run-now`.
 
 use super::{Shown, connection, task};
+use crate::accounts::Deed;
 use crate::cli::{
     context::{Context, Session},
     output::{say, say_json},
@@ -163,6 +164,9 @@ async fn change(
     let tx = session.app.db.write_tx().await?;
     for task in tasks {
         schedule::change(&tx, (session.merchant, channel), *task, changes, now).await?;
+        let subject = format!("{channel} {}", task.as_str());
+        let deed = Deed::new("schedule.changed", "schedule", subject);
+        session.record(&tx, deed.to(format!("{changes:?}"))).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -215,6 +219,11 @@ pub(super) async fn run_now(context: &Context, args: &RunNowArgs) -> anyhow::Res
     let tx = session.app.db.write_tx().await?;
     let now = session.now();
     let is_new = schedule::run_now(&tx, session.merchant, channel, args.task, now).await?;
+    let subject = format!("{channel} {}", args.task.as_str());
+    let deed = Deed::new("schedule.run_now", "schedule", subject);
+    session
+        .record(&tx, deed.to(json!({"joined": !is_new})))
+        .await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;

@@ -1,7 +1,7 @@
 //! `stock adjust`, `transfer`, `reserve`, `release`.
 
 use super::named::{outlet_named, sku_named};
-use crate::accounts;
+use crate::accounts::{self, Deed};
 use crate::cli::{
     context::{Context, Session},
     output::{say, say_json},
@@ -104,6 +104,9 @@ pub async fn adjust(context: &Context, args: &AdjustArgs) -> anyhow::Result<()> 
     let tx = session.app.db.write_tx().await?;
     stock::adjust(&tx, merchant, (sku, outlet), args.units, &args.reason, now).await?;
     let done = format!("{:+} of {} at {}", args.units, args.sku, args.outlet);
+    let deed = Deed::new("stock.adjusted", "sku", &args.sku)
+        .to(json!({"units": args.units, "outlet": args.outlet, "reason": args.reason}));
+    session.record(&tx, deed).await?;
     end(context, session, tx, sku, &done).await
 }
 
@@ -119,6 +122,10 @@ pub async fn transfer(context: &Context, args: &TransferArgs) -> anyhow::Result<
         "{} of {} went from {} to {}",
         args.units, args.sku, args.from, args.to
     );
+    let deed = Deed::new("stock.transferred", "sku", &args.sku)
+        .from(json!({"units": args.units, "outlet": args.from}))
+        .to(json!({"units": args.units, "outlet": args.to}));
+    session.record(&tx, deed).await?;
     end(context, session, tx, sku, &done).await
 }
 
@@ -130,6 +137,9 @@ pub async fn reserve(context: &Context, args: &ReserveArgs) -> anyhow::Result<()
     let tx = session.app.db.write_tx().await?;
     stock::reserve(&tx, merchant, (sku, outlet), args.units, &args.note, now).await?;
     let done = format!("{} of {} are set apart", args.units, args.sku);
+    let deed = Deed::new("stock.reserved", "sku", &args.sku)
+        .to(json!({"units": args.units, "outlet": args.outlet}));
+    session.record(&tx, deed).await?;
     end(context, session, tx, sku, &done).await
 }
 
@@ -141,6 +151,9 @@ pub async fn release(context: &Context, args: &ReleaseArgs) -> anyhow::Result<()
     let tx = session.app.db.write_tx().await?;
     stock::reserve(&tx, merchant, (sku, outlet), -args.units, &args.note, now).await?;
     let done = format!("{} of {} are free again", args.units, args.sku);
+    let deed = Deed::new("stock.released", "sku", &args.sku)
+        .to(json!({"units": args.units, "outlet": args.outlet}));
+    session.record(&tx, deed).await?;
     end(context, session, tx, sku, &done).await
 }
 

@@ -1,6 +1,7 @@
 //! `stock pushes` and `stock compared`.
 
 use super::named::{channel_names, sku_named};
+use crate::accounts::Deed;
 use crate::catalog;
 use crate::cli::{
     context::{Context, Session},
@@ -156,6 +157,8 @@ async fn retry(session: &Session, rows: &[stock_pushes::Model]) -> anyhow::Resul
     let (now, merchant) = (session.now(), session.merchant);
     let tx = session.app.db.write_tx().await?;
     let n = stock::enqueue_listings(&tx, merchant, &wanted, Source::Manual, now).await?;
+    let deed = Deed::new("stock.pushed_again", "pushes", wanted.len());
+    session.record(&tx, deed.to(json!({"pushes": n}))).await?;
     tx.commit().await?;
     session.app.queue.wake();
     Ok(n)

@@ -1,11 +1,12 @@
 //! `stock rules`: list, set, remove, simulate.
 
 use super::named::{channel_names, sku_named};
+use crate::accounts::Deed;
 use crate::catalog;
 use crate::channels::{self, Channel};
 use crate::cli::{
     context::{Context, Session},
-    output::{Table, dash, or_dash, say, say_json},
+    output::{Table, dash, or_dash, say, say_json, scope_in_words},
 };
 use crate::domain::{ChannelId, ListingId, SkuId, Source};
 use crate::stock::{self, Pushable, Rule, RuleScope, Rules};
@@ -48,6 +49,12 @@ struct ScopeArgs {
     /// Only on this channel
     #[arg(long, value_name = "ID")]
     channel: Option<i64>,
+}
+
+impl ScopeArgs {
+    fn in_words(&self) -> String {
+        scope_in_words(self.sku.as_deref(), self.channel)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -225,6 +232,8 @@ async fn set(context: &Context, args: &SetArgs) -> anyhow::Result<()> {
     let (now, merchant) = (session.now(), session.merchant);
     let tx = session.app.db.write_tx().await?;
     stock::set_rule(&tx, merchant, scope, &rule, now).await?;
+    let deed = Deed::new("stock_rule.set", "rule", args.scope.in_words());
+    session.record(&tx, deed.to(rule)).await?;
     set_buffer(&session, &tx, scope, rule.buffer.unwrap_or(0)).await?;
     let pushes = stock::enqueue_scope(&tx, merchant, scope, Source::Manual, now).await?;
     tx.commit().await?;
@@ -272,6 +281,8 @@ async fn remove(context: &Context, args: &RemoveArgs) -> anyhow::Result<()> {
     if !removed {
         bail!("there is no such rule; `marketsink stock rules list` shows those there are");
     }
+    let deed = Deed::new("stock_rule.removed", "rule", args.scope.in_words());
+    session.record(&tx, deed).await?;
     let pushes = stock::enqueue_scope(&tx, merchant, scope, Source::Manual, now).await?;
     tx.commit().await?;
     session.app.queue.wake();

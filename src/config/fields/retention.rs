@@ -152,6 +152,24 @@ pub(super) const RETENTION: &[Field] = &[
         doc: "The record of imports.",
     },
     Field {
+        key: "retention.readings_days",
+        kind: number(0..=36_500, "days", |s, v| s.retention.readings = v),
+        default: Some("90"),
+        doc: "What marketplaces answered of orders; the newest of each order stays.",
+    },
+    Field {
+        key: "retention.replays_days",
+        kind: number(0..=36_500, "days", |s, v| s.retention.replays = v),
+        default: Some("365"),
+        doc: "Replays that ended.",
+    },
+    Field {
+        key: "retention.replay_items_days",
+        kind: number(0..=36_500, "days", |s, v| s.retention.replay_items = v),
+        default: Some("180"),
+        doc: "What replays took up, and what came of each.",
+    },
+    Field {
         key: "retention.unread_deliveries_days",
         kind: number(0..=36_500, "days", |s, v| s.retention.unread_deliveries = v),
         default: Some("365"),

@@ -115,6 +115,10 @@ impl Marketplace for Lazada {
         "Lazada"
     }
 
+    fn personal_fields(&self) -> &'static [&'static str] {
+        &["delivery_info", "digital_delivery_info", "personalization"]
+    }
+
     fn limits(&self) -> &'static Limits {
         &LIMITS
     }

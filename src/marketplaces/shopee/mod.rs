@@ -102,6 +102,10 @@ impl Marketplace for Shopee {
         "Shopee"
     }
 
+    fn personal_fields(&self) -> &'static [&'static str] {
+        &["dropshipper", "invoice_data"]
+    }
+
     fn limits(&self) -> &'static Limits {
         &LIMITS
     }

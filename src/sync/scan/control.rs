@@ -8,6 +8,7 @@ use super::{
     page::forget_seen,
     results,
 };
+use crate::accounts::Deed;
 use crate::channels::Channel;
 use crate::db::Tx;
 use crate::domain::{
@@ -22,6 +23,7 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, Select, SqlErr, sea_query::Expr,
 };
 use serde::Serialize;
+use serde_json::json;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -111,6 +113,10 @@ impl Sync {
         };
         self.enqueue_scan(&tx, connection, (&row, resumed), now)
             .await?;
+        let deed = Deed::new("scan.requested", "scan", row.id);
+        let what = json!({"channel": connection.id, "kind": row.kind, "joined": joined, "resumed": resumed});
+        self.note_deed(&tx, connection.merchant, deed.to(what))
+            .await?;
         tx.commit().await?;
         Ok(Requested {
             scan: ScanId(row.id),
@@ -176,6 +182,7 @@ impl Sync {
         changed.state = Set(ScanState::Paused.as_str().to_owned());
         changed.paused_at = Set(Some(now.micros()));
         let row = changed.update(&tx).await?;
+        self.record_control(&tx, "scan.paused", &row).await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -219,6 +226,7 @@ impl Sync {
         })?;
         self.enqueue_scan(&tx, &connection, (&row, true), now)
             .await?;
+        self.record_control(&tx, "scan.resumed", &row).await?;
         tx.commit().await?;
         self.shared.queue.wake();
         Ok(row)
@@ -250,8 +258,19 @@ impl Sync {
         changed.seen = Set(None);
         changed.finished_at = Set(Some(now.micros()));
         let row = changed.update(&tx).await?;
+        self.record_control(&tx, "scan.cancelled", &row).await?;
         tx.commit().await?;
         Ok(row)
+    }
+
+    async fn record_control(
+        &self,
+        tx: &Tx,
+        action: &'static str,
+        row: &scans::Model,
+    ) -> Result<(), DbErr> {
+        let deed = Deed::new(action, "scan", row.id).to(json!({"state": row.state}));
+        self.note_deed(tx, MerchantId(row.merchant_id), deed).await
     }
 
     /// Its job was given up: the scan has failed, and can be resumed from its checkpoint.

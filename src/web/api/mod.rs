@@ -1,16 +1,16 @@
-//! The JSON API below `/api/v1`: on this machine only, because nobody signs in yet.
+//! The JSON API below `/api/v1`: for tokens, and without one on this machine only, because nobody signs in yet.
 //!
 //! Errors are problem details (RFC 9457). A request that changes something must be JSON: a page elsewhere cannot
 //! send that from a browser on this machine without being asked first, and nobody answers such a question.
 
 mod prefer;
-mod scans;
+pub(super) mod scans;
 
-use super::{WebState, home, webhooks::read_body};
+use super::{WebState, access::Caller, home, webhooks::read_body};
 use crate::accounts::{self, AccountError};
 use crate::domain::MerchantId;
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, Resource,
     http::{StatusCode, header},
     web,
 };
@@ -23,6 +23,9 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Where the API begins.
+pub(super) const ROOT: &str = "/api/v1";
+
 /// An answer instead of what was asked for.
 #[derive(Debug)]
 pub struct Problem {
@@ -33,7 +36,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
             title,
@@ -56,7 +59,7 @@ impl Problem {
     }
 
     /// What failed in our own house is for the log.
-    fn ours(error: &dyn std::fmt::Display) -> Self {
+    pub(super) fn ours(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a question to the API could not be answered");
         let detail = "the database did not answer; the log says why";
         Self::new(
@@ -66,14 +69,18 @@ impl Problem {
         )
     }
 
-    fn respond(self) -> HttpResponse {
+    pub(super) fn respond(self) -> HttpResponse {
         let body = json!({
             "type": "about:blank",
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        HttpResponse::build(self.status)
+        let mut response = HttpResponse::build(self.status);
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        response
             .content_type("application/problem+json")
             .insert_header(("cache-control", "no-store"))
             .body(body.to_string())
@@ -91,7 +98,7 @@ fn ok(body: &impl serde::Serialize) -> HttpResponse {
 }
 
 /// This machine only, called by its own name, and not by a page elsewhere.
-fn guard(request: &HttpRequest) -> Result<(), Problem> {
+pub(super) fn guard(request: &HttpRequest) -> Result<(), Problem> {
     let site = request.headers().get("sec-fetch-site");
     let is_from_elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
     if home::is_from_here(request) && !is_from_elsewhere && has_our_origin(request) {
@@ -100,8 +107,8 @@ fn guard(request: &HttpRequest) -> Result<(), Problem> {
     Err(Problem::new(
         StatusCode::FORBIDDEN,
         "Only this machine may ask",
-        "nobody signs in yet, so the API answers on the machine that serves it only; from elsewhere, make a \
-         tunnel: ssh -L 8080:127.0.0.1:8080 SERVER",
+        "without a token the API answers on the machine that serves it only; make one with `marketsink tokens \
+         create`, or a tunnel: ssh -L 8080:127.0.0.1:8080 SERVER",
     ))
 }
 
@@ -120,8 +127,8 @@ fn has_our_origin(request: &HttpRequest) -> bool {
     host.is_some() && host == text(header::HOST)
 }
 
-/// What is below `/api/v1`.
-pub fn routes(config: &mut web::ServiceConfig) {
+/// Questions that are not understood are answered with problems as well.
+pub(super) fn with_problems(resource: Resource) -> Resource {
     let bad_query = |error: actix_web::error::QueryPayloadError, _: &HttpRequest| {
         let response = Problem::bad_request(error.to_string()).respond();
         actix_web::error::InternalError::from_response(error, response).into()
@@ -130,14 +137,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
         let response = Problem::not_found(error.to_string()).respond();
         actix_web::error::InternalError::from_response(error, response).into()
     };
-    config
+    resource
         .app_data(web::QueryConfig::default().error_handler(bad_query))
         .app_data(web::PathConfig::default().error_handler(bad_path))
-        .configure(scans::routes)
-        .default_service(web::to(nowhere));
 }
 
-async fn nowhere(request: HttpRequest) -> HttpResponse {
+pub(super) async fn nowhere(request: HttpRequest) -> HttpResponse {
     Problem::not_found(format!("nothing answers {} here", request.path())).respond()
 }
 
@@ -177,14 +182,21 @@ async fn body<T: DeserializeOwned>(
     serde_json::from_slice(&bytes).map_err(|error| Problem::bad_request(error.to_string()))
 }
 
-/// The merchant that is asked about; the default one, unless it is named.
-async fn merchant(state: &WebState, name: Option<&str>) -> Result<MerchantId, Problem> {
-    let name = name.unwrap_or(accounts::DEFAULT_MERCHANT);
+/// The merchant that is asked about: the caller's own, or the default one, unless it is named. Another merchant than
+/// the caller's is not there.
+async fn merchant(
+    state: &WebState,
+    caller: &Caller,
+    name: Option<&str>,
+) -> Result<MerchantId, Problem> {
+    let name = match (name, caller.merchant) {
+        (None, Some(own)) => return Ok(own),
+        (name, _) => name.unwrap_or(accounts::DEFAULT_MERCHANT),
+    };
+    let unknown = || Problem::not_found(format!("there is no merchant `{name}`"));
     match accounts::merchant_named(state.queue.db(), name).await {
-        Ok(merchant) => Ok(merchant),
-        Err(AccountError::UnknownMerchant(name)) => {
-            Err(Problem::not_found(format!("there is no merchant `{name}`")))
-        }
+        Ok(merchant) if caller.merchant.is_none_or(|own| own == merchant) => Ok(merchant),
+        Ok(_) | Err(AccountError::UnknownMerchant(_)) => Err(unknown()),
         Err(error) => Err(Problem::ours(&error)),
     }
 }

@@ -12,12 +12,14 @@
 //!
 //! Whoever waits makes the scan go first; a browser that goes away does not end it.
 
-use super::{Problem, answer, body, guard, merchant, ok, prefer::Preferences};
+use super::{Problem, answer, body, merchant, ok, prefer::Preferences};
 use crate::catalog::DifferenceKind;
 use crate::domain::{ChannelId, ListingId, MerchantId, RemoteId, ScanId, ScanKind, ScanMethod};
 use crate::reports::{self, LastScans, ScanView};
-use crate::sync::{self, ControlError, Plan, Requested, ScanWish, Subject, SyncError, WishError};
-use crate::web::WebState;
+use crate::sync::{
+    self, ControlError, Plan, Requested, ScanRequest, ScanWish, Subject, SyncError, WishError,
+};
+use crate::web::{WebState, access::Caller};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
@@ -34,21 +36,6 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Scans and changes per answer.
 const DEFAULT_LIMIT: u64 = 100;
 const LARGEST_LIMIT: u64 = 1_000;
-
-pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/scans")
-                .route(web::get().to(list))
-                .route(web::post().to(start)),
-        )
-        .service(web::resource("/scans/plan").route(web::post().to(plan)))
-        .service(web::resource("/scans/{id}").route(web::get().to(show)))
-        .service(web::resource("/scans/{id}/changes").route(web::get().to(changes)))
-        .service(web::resource("/scans/{id}/pause").route(web::post().to(pause)))
-        .service(web::resource("/scans/{id}/resume").route(web::post().to(resume)))
-        .service(web::resource("/scans/{id}/cancel").route(web::post().to(cancel)));
-}
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
@@ -84,7 +71,7 @@ struct Refused {
 }
 
 #[derive(Debug, Deserialize)]
-struct Asked {
+pub struct Asked {
     merchant: Option<String>,
     /// Ids, with commas.
     ids: Option<String>,
@@ -130,7 +117,7 @@ impl Wanted {
     }
 }
 
-async fn start(
+pub async fn start(
     request: HttpRequest,
     payload: web::Payload,
     state: web::Data<WebState>,
@@ -145,18 +132,19 @@ async fn started(
     state: &WebState,
     preferences: Preferences,
 ) -> Result<HttpResponse, Problem> {
-    guard(request)?;
+    let caller = Caller::of(request)?;
     let wanted: Wanted = body(request, payload).await?;
-    let merchant = merchant(state, wanted.merchant.as_deref()).await?;
+    let merchant = merchant(state, &caller, wanted.merchant.as_deref()).await?;
     let method = match preferences.patience() {
         Some(Duration::ZERO) => ScanMethod::Async,
         _ => ScanMethod::Sync,
     };
     let wish = wanted.wish(merchant, method)?;
-    let requests = state.sync.scans_of(&wish).await.map_err(of_wish)?;
+    let sync = caller.sync(state);
+    let requests = seen(&caller, sync.scans_of(&wish).await.map_err(of_wish)?)?;
     let (mut asked, mut refused) = (Vec::new(), Vec::new());
     for request in requests {
-        match state.sync.request_scan(&request).await {
+        match sync.request_scan(&request).await {
             Ok(requested) => asked.push(requested),
             Err(error @ SyncError::Db(_)) => return Err(Problem::ours(&error)),
             Err(error) => refused.push(Refused {
@@ -169,7 +157,7 @@ async fn started(
         let reasons: Vec<_> = refused.into_iter().map(|refused| refused.reason).collect();
         return Err(Problem::conflict(reasons.join("; ")));
     }
-    let scans = wait(state, merchant, &asked, preferences.patience()).await?;
+    let scans = wait(state, &caller, merchant, &asked, preferences.patience()).await?;
     let connections: Vec<i64> = scans.iter().map(|scan| scan.view.channel).collect();
     let last = last_scans(state, merchant, Some(&connections)).await?;
     let has_ended = scans.iter().all(|scan| scan.view.has_ended());
@@ -206,6 +194,7 @@ fn location(asked: &[Requested]) -> String {
 /// Until all have ended, nothing goes on soon, or the patience is over.
 async fn wait(
     state: &WebState,
+    caller: &Caller,
     merchant: MerchantId,
     asked: &[Requested],
     patience: Option<Duration>,
@@ -214,7 +203,7 @@ async fn wait(
     loop {
         let (mut scans, mut are_going) = (Vec::new(), false);
         for requested in asked {
-            let row = row(state, merchant, requested.scan).await?;
+            let row = row(state, caller, merchant, requested.scan).await?;
             let view = ScanView::of(&row, state.clock.now());
             // A locked channel, or a marketplace that wants to be left alone, is not waited for.
             let rests = state.sync.scan_rests_until(&row).await;
@@ -232,14 +221,25 @@ async fn wait(
     }
 }
 
-async fn row(state: &WebState, merchant: MerchantId, id: ScanId) -> Result<scans::Model, Problem> {
+async fn row(
+    state: &WebState,
+    caller: &Caller,
+    merchant: MerchantId,
+    id: ScanId,
+) -> Result<scans::Model, Problem> {
     let row = sync::scan(state.queue.db(), merchant, id).await;
     let row = row.map_err(|error| Problem::ours(&error))?;
-    row.ok_or_else(|| Problem::not_found(format!("there is no scan {id}")))
+    row.filter(|row| caller.sees(ChannelId(row.channel_id)))
+        .ok_or_else(|| Problem::not_found(format!("there is no scan {id}")))
 }
 
-async fn view(state: &WebState, merchant: MerchantId, id: ScanId) -> Result<ScanView, Problem> {
-    let row = row(state, merchant, id).await?;
+async fn view(
+    state: &WebState,
+    caller: &Caller,
+    merchant: MerchantId,
+    id: ScanId,
+) -> Result<ScanView, Problem> {
+    let row = row(state, caller, merchant, id).await?;
     Ok(ScanView::of(&row, state.clock.now()))
 }
 
@@ -253,7 +253,7 @@ async fn last_scans(
         .map_err(|error| Problem::ours(&error))
 }
 
-async fn plan(
+pub async fn plan(
     request: HttpRequest,
     payload: web::Payload,
     state: web::Data<WebState>,
@@ -266,19 +266,20 @@ async fn planned(
     payload: web::Payload,
     state: &WebState,
 ) -> Result<HttpResponse, Problem> {
-    guard(request)?;
+    let caller = Caller::of(request)?;
     let wanted: Wanted = body(request, payload).await?;
-    let merchant = merchant(state, wanted.merchant.as_deref()).await?;
+    let merchant = merchant(state, &caller, wanted.merchant.as_deref()).await?;
     let wish = wanted.wish(merchant, ScanMethod::Async)?;
     let mut plans: Vec<Plan> = Vec::new();
-    for request in state.sync.scans_of(&wish).await.map_err(of_wish)? {
+    let requests = state.sync.scans_of(&wish).await.map_err(of_wish)?;
+    for request in seen(&caller, requests)? {
         let plan = state.sync.plan(&request, wanted.ask).await;
         plans.push(plan.map_err(|error| Problem::conflict(error.for_people()))?);
     }
     Ok(ok(&json!({ "plans": plans })))
 }
 
-async fn list(
+pub async fn list(
     request: HttpRequest,
     asked: web::Query<Asked>,
     state: web::Data<WebState>,
@@ -291,41 +292,44 @@ async fn listed(
     asked: &Asked,
     state: &WebState,
 ) -> Result<HttpResponse, Problem> {
-    guard(request)?;
-    let merchant = merchant(state, asked.merchant.as_deref()).await?;
+    let caller = Caller::of(request)?;
+    let merchant = merchant(state, &caller, asked.merchant.as_deref()).await?;
     let mut scans = Vec::new();
     if let Some(ids) = &asked.ids {
         for id in ids.split(',').take(DEFAULT_LIMIT as usize) {
             let number = id.trim().parse().map_err(|_| {
                 Problem::bad_request(format!("`{id}` is no id; give numbers with commas"))
             })?;
-            scans.push(view(state, merchant, ScanId(number)).await?);
+            scans.push(view(state, &caller, merchant, ScanId(number)).await?);
         }
     } else {
         let rows = sync::scans(state.queue.db(), merchant, asked.limit()).await;
         let rows = rows.map_err(|error| Problem::ours(&error))?;
         let now = state.clock.now();
-        scans.extend(rows.iter().map(|row| ScanView::of(row, now)));
+        let rows = rows
+            .iter()
+            .filter(|row| caller.sees(ChannelId(row.channel_id)));
+        scans.extend(rows.map(|row| ScanView::of(row, now)));
     }
-    let last = last_scans(state, merchant, None).await?;
+    let last = last_scans(state, merchant, caller.channels().as_deref()).await?;
     Ok(ok(&json!({"scans": scans, "last_scans": last})))
 }
 
-async fn show(
+pub async fn show(
     request: HttpRequest,
     id: web::Path<i64>,
     asked: web::Query<Asked>,
     state: web::Data<WebState>,
 ) -> HttpResponse {
     let shown = async {
-        guard(&request)?;
-        let merchant = merchant(&state, asked.merchant.as_deref()).await?;
-        Ok(ok(&view(&state, merchant, ScanId(*id)).await?))
+        let caller = Caller::of(&request)?;
+        let merchant = merchant(&state, &caller, asked.merchant.as_deref()).await?;
+        Ok(ok(&view(&state, &caller, merchant, ScanId(*id)).await?))
     };
     answer(shown.await)
 }
 
-async fn changes(
+pub async fn changes(
     request: HttpRequest,
     id: web::Path<i64>,
     asked: web::Query<Asked>,
@@ -340,9 +344,9 @@ async fn changed(
     asked: &Asked,
     state: &WebState,
 ) -> Result<HttpResponse, Problem> {
-    guard(request)?;
-    let merchant = merchant(state, asked.merchant.as_deref()).await?;
-    let scan = view(state, merchant, id).await?;
+    let caller = Caller::of(request)?;
+    let merchant = merchant(state, &caller, asked.merchant.as_deref()).await?;
+    let scan = view(state, &caller, merchant, id).await?;
     let kind = asked.kind.as_deref().map(|name| {
         DifferenceKind::parse(name).ok_or_else(|| {
             let known: Vec<_> = DifferenceKind::ALL
@@ -364,7 +368,7 @@ async fn changed(
     ))
 }
 
-async fn pause(
+pub async fn pause(
     request: HttpRequest,
     id: web::Path<i64>,
     asked: web::Query<Asked>,
@@ -373,7 +377,7 @@ async fn pause(
     answer(controlled(&request, ScanId(*id), &asked, &state, Control::Pause).await)
 }
 
-async fn resume(
+pub async fn resume(
     request: HttpRequest,
     id: web::Path<i64>,
     asked: web::Query<Asked>,
@@ -382,7 +386,7 @@ async fn resume(
     answer(controlled(&request, ScanId(*id), &asked, &state, Control::Resume).await)
 }
 
-async fn cancel(
+pub async fn cancel(
     request: HttpRequest,
     id: web::Path<i64>,
     asked: web::Query<Asked>,
@@ -405,12 +409,14 @@ async fn controlled(
     state: &WebState,
     control: Control,
 ) -> Result<HttpResponse, Problem> {
-    guard(request)?;
-    let merchant = merchant(state, asked.merchant.as_deref()).await?;
+    let caller = Caller::of(request)?;
+    let merchant = merchant(state, &caller, asked.merchant.as_deref()).await?;
+    row(state, &caller, merchant, id).await?;
+    let sync = caller.sync(state);
     let row = match control {
-        Control::Pause => state.sync.pause_scan(merchant, id).await,
-        Control::Resume => state.sync.resume_scan(merchant, id).await,
-        Control::Cancel => state.sync.cancel_scan(merchant, id).await,
+        Control::Pause => sync.pause_scan(merchant, id).await,
+        Control::Resume => sync.resume_scan(merchant, id).await,
+        Control::Cancel => sync.cancel_scan(merchant, id).await,
     };
     match row {
         Ok(row) => Ok(ok(&ScanView::of(&row, state.clock.now()))),
@@ -418,6 +424,20 @@ async fn controlled(
         Err(error @ ControlError::Db(_)) => Err(Problem::ours(&error)),
         Err(ControlError::Sync(error)) => Err(Problem::conflict(error.for_people())),
         Err(error) => Err(Problem::conflict(error.to_string())),
+    }
+}
+
+/// Channels that the caller does not see are not there.
+fn seen(caller: &Caller, requests: Vec<ScanRequest>) -> Result<Vec<ScanRequest>, Problem> {
+    let unseen = requests
+        .iter()
+        .find(|request| !caller.sees(request.channel));
+    match unseen {
+        None => Ok(requests),
+        Some(request) => Err(Problem::not_found(format!(
+            "there is no channel {}",
+            request.channel
+        ))),
     }
 }
 

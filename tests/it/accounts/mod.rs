@@ -1,3 +1,5 @@
 //! Who did what, and who may.
 
+mod access;
 mod audit;
+mod erasing;

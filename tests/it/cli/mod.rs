@@ -13,6 +13,7 @@ mod setup;
 mod shops;
 mod stock;
 mod told;
+mod trail;
 mod upkeep;
 mod webhook;
 

@@ -3,6 +3,7 @@
 use super::World;
 use crate::support::scenarios;
 use marketsink::{
+    db::Span,
     domain::{Day, Source, Work},
     marketplaces::simulation::SimStatus::{Arranged, Cancelled, Paid, Shipped, Unpaid},
     reports::sync_log::{self, SyncLogQuery},
@@ -50,11 +51,23 @@ async fn a_reading_costs_one_write_and_the_same_again_is_counted(url: String) {
     assert_eq!(kept[0].times, 2);
     let content = kept[0].content.clone().unwrap();
     assert!(content.contains(order.as_str()), "{content}");
-    // What is old enough goes.
+    world.first.move_order(&order, Arranged);
+    world.settle().await;
+    // What is old enough goes, but for the newest.
     let tx = db.write_tx().await.unwrap();
-    let later = world.clock.now() + Duration::from_secs(1);
-    assert_eq!(sync::prune_readings(&tx, later, 10).await.unwrap(), 1);
+    let span = Span {
+        after: 0,
+        before: world.clock.now() + Duration::from_secs(1),
+        limit: 10,
+    };
+    let gone = sync::prune_readings(&tx, &span).await.unwrap();
     tx.commit().await.unwrap();
+    assert!(gone.rows > 0, "{gone:?}");
+    let left = sync::readings(db, world.merchant, channel, &order, 10)
+        .await
+        .unwrap();
+    assert_eq!(left.len(), 1);
+    assert!(left[0].id > kept[0].id);
     world.close().await;
 }
 
