@@ -22,7 +22,7 @@ const INDEXES: &[(&str, &str)] = &[
         "order_lines (merchant_id, order_id) where sku_id is null",
     ),
     (
-        "ix_quarantine_channel",
+        "ix_quarantine_channel_received",
         "quarantine (channel_id, received_at)",
     ),
 ];

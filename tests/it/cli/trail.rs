@@ -14,11 +14,11 @@ endpoints deliveries, endpoints list, endpoints show, endpoints test, export, gu
 import template, issues list, issues show, jobs list, jobs show, listings in-pos, listings missing-in, listings multiple, listings not-in-channel, \
 listings not-in-pos, listings sold-in-channel, listings statistic, listings suggest, migrate, numbers check, \
 numbers show, orders returns, orders show, outlets list, payouts check, payouts list, payouts show, people list, \
-people roles, prices pushes, prices rules list, prices show, prices simulate, quarantine list, quarantine show, quarantine verify, replay list, replay plan, \
-replay show, report check, report returns, \
+people roles, prices pushes, prices rules list, prices show, prices simulate, quarantine list, quarantine show, quarantine verify, replay list, replay plan deliveries, \
+replay plan jobs, replay show, report check, report returns, \
 report sales, report valuation, retention show, sandbox, scans changes, scans list, scans show, schedule list, schedule next, \
 secrets status, serve, state, stock compared, stock history, stock oversold, stock rules list, \
-stock rules simulate, stock show, sync-log, sync-log orders, tokens list, webhook send, webhook verify";
+stock rules simulate, stock show, sync-log orders, tokens list, webhook send, webhook verify";
 
 /// Commands that change, and need a shop, an order or something that waits; what they call records itself.
 const WITH_A_SHOP: &str = "\
@@ -26,7 +26,7 @@ buyer erase, channel add, channel answer, channel link, channel remove, channel 
 channel test, completeness run, conflicts resolve, conflicts take, dealpos connect, dealpos disconnect, \
 dealpos replay, deliveries replay, find, import counts, import invoices, issues check, issues mute, issues unmute, jobs cancel, jobs revive, listings create-skus, listings link, \
 listings unlink, orders decide, orders download, outlets use, payouts import, payouts read, quarantine discard, \
-quarantine release, replay cancel, replay run, retention run, scan, scans cancel, \
+quarantine release, replay cancel, replay run deliveries, replay run jobs, retention run, scan, scans cancel, \
 scans notices, scans pause, scans resume, schedule pause, schedule resume, schedule run-now, schedule set, \
 secrets forget, stock pushes";
 
