@@ -2,10 +2,9 @@
 
 use super::{
     context::Context,
-    output::{Table, at, dash, or_dash, say, say_json},
+    output::{at, dash, or_dash, say, say_json},
     sheet::{Sheet, number, text},
 };
-use crate::accounts::Actor;
 use crate::domain::{Cause, ChannelId, Timestamp};
 use crate::issues::{self, Filter, Issue};
 use anyhow::bail;
@@ -73,12 +72,6 @@ pub struct ShowArgs {
 pub struct MuteArgs {
     /// The issue's number
     id: i64,
-    /// Who mutes it
-    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
-    by: Option<String>,
-    /// Why, for whoever wonders
-    #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
 }
 
 /// Shows a muted issue in lists again
@@ -87,9 +80,6 @@ pub struct MuteArgs {
 pub struct UnmuteArgs {
     /// The issue's number
     id: i64,
-    /// Who does
-    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
-    by: Option<String>,
 }
 
 /// Looks at everything now, instead of within the next minute, and lists what is open
@@ -166,23 +156,23 @@ fn write_csv(found: &[Issue]) -> anyhow::Result<()> {
 }
 
 fn say_issues(found: &[Issue]) {
-    let mut table = Table::new(&[
-        "id", "channel", "cause", "since", "count", "orders", "blocked", "what", "to do",
-    ]);
-    for issue in found {
-        table.row([
-            issue.id.to_string(),
-            or_dash(issue.channel),
-            cause_of(issue),
-            shown(issue.first_at),
-            issue.count.to_string(),
-            issue.orders.to_string(),
-            issue.blocked.to_string(),
-            issue.found.clone(),
-            issue.to_do.clone(),
-        ]);
+    if found.is_empty() {
+        say("no issue is open; `marketsink issues list --all` shows those there were");
     }
-    table.say("no issue is open; `marketsink issues list --all` shows those there were");
+    for issue in found {
+        say(format!(
+            "{}  {}, channel {}, since {}: {} times, {} orders, {} pieces of work wait",
+            issue.id,
+            cause_of(issue),
+            or_dash(issue.channel),
+            shown(issue.first_at),
+            issue.count,
+            issue.orders,
+            issue.blocked,
+        ));
+        say(format!("  {}", issue.found));
+        say(format!("  -> {}", issue.to_do));
+    }
 }
 
 fn shown(time: Timestamp) -> String {
@@ -260,41 +250,28 @@ fn say_episodes(episodes: &[Issue], but: i64) {
 }
 
 async fn mute(context: &Context, args: &MuteArgs) -> anyhow::Result<()> {
-    let by = named(args.by.as_deref())?;
-    let Some(why) = args
-        .why
-        .as_deref()
-        .map(str::trim)
-        .filter(|why| !why.is_empty())
-    else {
+    let Some(why) = context.why() else {
         bail!("nobody will know why it is muted; say it with --why TEXT");
     };
     let session = context.session().await?;
     let now = session.now();
     let tx = session.app.db.write_tx().await?;
-    let actor = Actor::command(by);
-    issues::mute(&tx, session.merchant, args.id, (&actor, why), now).await?;
+    let who = (&context.acting.actor, why);
+    issues::mute(&tx, session.merchant, args.id, who, now).await?;
     tx.commit().await?;
     session.close().await?;
     said(context, args.id, "muted until it closes")
 }
 
 async fn unmute(context: &Context, args: &UnmuteArgs) -> anyhow::Result<()> {
-    let actor = Actor::command(named(args.by.as_deref())?);
     let session = context.session().await?;
     let now = session.now();
     let tx = session.app.db.write_tx().await?;
-    issues::unmute(&tx, session.merchant, args.id, (&actor, None), now).await?;
+    let who = (&context.acting.actor, context.why());
+    issues::unmute(&tx, session.merchant, args.id, who, now).await?;
     tx.commit().await?;
     session.close().await?;
     said(context, args.id, "in lists again")
-}
-
-fn named(by: Option<&str>) -> anyhow::Result<&str> {
-    match by.map(str::trim).filter(|by| !by.is_empty()) {
-        Some(by) => Ok(by),
-        None => bail!("nobody is named; say who does it with --by NAME"),
-    }
 }
 
 fn said(context: &Context, id: i64, what: &str) -> anyhow::Result<()> {

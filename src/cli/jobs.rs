@@ -2,11 +2,11 @@
 
 use super::{
     context::{Context, Session},
-    noted,
     output::{Table, at, at_or_dash, dash, say, say_json},
     replay::{Road, take_up},
     sheet::{Sheet, number, text},
 };
+use crate::accounts::Deed;
 use crate::domain::{ChannelId, JobId, JobKind};
 use crate::queue::{self, JobSelection, JobState};
 use crate::sync::{self, ReplaySelection};
@@ -315,9 +315,9 @@ async fn cancel(context: &Context, session: &Session, ids: &[i64]) -> anyhow::Re
                 row.state
             );
         }
-        let subject = ("job", &*id.to_string());
         let after = json!({ "state": "cancelled", "kind": row.kind, "key": row.key });
-        noted::note((context, session), &tx, "job.cancelled", subject, after).await?;
+        let deed = Deed::new("job.cancelled", "job", id);
+        session.record(&tx, deed.to(after)).await?;
         tx.commit().await?;
         cancelled.push(*id);
     }

@@ -27,7 +27,6 @@ mod import;
 mod issues;
 mod jobs;
 mod listings;
-mod noted;
 mod numbers;
 mod orders;
 mod outlets;

@@ -8,6 +8,7 @@ use super::{
 use crate::accounts::{self, Deed};
 use crate::channels;
 use crate::domain::{OutletId, Source};
+use crate::sales;
 use crate::stock::{self, RuleScope};
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -134,6 +135,12 @@ async fn open(context: &Context, args: &OpenArgs) -> anyhow::Result<()> {
 
 async fn rename(context: &Context, args: &RenameArgs) -> anyhow::Result<()> {
     let to = plain(&args.to)?;
+    if [args.name.as_str(), to].contains(&sales::QUARANTINE) {
+        bail!(
+            "the outlet {} holds returned goods that are put aside, and is known by its name: it keeps it",
+            sales::QUARANTINE
+        );
+    }
     let session = context.session().await?;
     let outlet = outlet_named(&session, &args.name).await?;
     let tx = session.app.db.write_tx().await?;
@@ -163,6 +170,9 @@ async fn use_outlets(context: &Context, args: &UseArgs) -> anyhow::Result<()> {
     let channel = session.channel(args.channel).await?;
     let mut outlets: Vec<OutletId> = Vec::new();
     for name in &args.outlets {
+        if name == sales::QUARANTINE {
+            bail!("what is put aside in {name} is not sold; name another outlet");
+        }
         let outlet = outlet_named(&session, name).await?;
         if outlets.contains(&outlet) {
             bail!("outlet {name} is named twice");

@@ -12,6 +12,7 @@ use super::{
     context::Context,
     output::{say, say_json},
 };
+use crate::accounts::Deed;
 use crate::domain::ReplayId;
 use crate::sync;
 use anyhow::bail;
@@ -155,9 +156,9 @@ async fn cancel(context: &Context, args: &CancelArgs) -> anyhow::Result<ExitCode
     if !cancelled {
         bail!("there is no replay {id} under way; `marketsink replay list` shows those there are");
     }
-    let subject = ("replay", &*id.to_string());
     let after = json!({ "state": "cancelled" });
-    super::noted::note((context, &session), &tx, "replay.cancelled", subject, after).await?;
+    let deed = Deed::new("replay.cancelled", "replay", id);
+    session.record(&tx, deed.to(after)).await?;
     tx.commit().await?;
     session.app.queue.wake();
     session.close().await?;

@@ -4,7 +4,7 @@ use super::{
     context::Context,
     output::{Table, or_dash, say, say_json},
 };
-use crate::accounts::{Actor, audit};
+use crate::accounts::Deed;
 use crate::db::Db;
 use crate::domain::Timestamp;
 use crate::upkeep::{self, Keeping, Kept, Tended};
@@ -40,12 +40,6 @@ pub struct RunArgs {
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
-    /// Who runs it
-    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME")]
-    by: Option<String>,
-    /// Why now
-    #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
 }
 
 pub async fn run(context: &Context, command: RetentionCommand) -> anyhow::Result<ExitCode> {
@@ -128,7 +122,7 @@ async fn take_away(context: &Context, args: &RunArgs) -> anyhow::Result<()> {
     let (done, packed) = if args.dry_run {
         (upkeep::dry_run(&app.db, keeping).await?, None)
     } else {
-        note(&app.db, args, keeping.now).await?;
+        note(context, &app.db, keeping.now).await?;
         let done = upkeep::run_all(&app.db, keeping).await?;
         let packed = upkeep::pack_some(&app.db, keeping, usize::MAX).await?;
         (done, Some(packed))
@@ -155,20 +149,10 @@ async fn take_away(context: &Context, args: &RunArgs) -> anyhow::Result<()> {
 }
 
 /// Who had it run: what goes, goes in many transactions.
-async fn note(db: &Db, args: &RunArgs, now: Timestamp) -> anyhow::Result<()> {
-    let actor = Actor::command(args.by.as_deref().unwrap_or("unknown"));
-    let entry = audit::Entry {
-        merchant: None,
-        actor: &actor,
-        action: "retention.run",
-        subject_kind: "retention",
-        subject: "all",
-        before: None,
-        after: None,
-        why: args.why.as_deref(),
-    };
+async fn note(context: &Context, db: &Db, now: Timestamp) -> anyhow::Result<()> {
     let tx = db.write_tx().await?;
-    audit::record(&tx, &entry, now).await?;
+    let deed = Deed::new("retention.run", "retention", "all");
+    context.record(&tx, None, deed, now).await?;
     Ok(tx.commit().await?)
 }
 

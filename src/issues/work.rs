@@ -5,7 +5,10 @@ use crate::channels;
 use crate::domain::{Cause, ChannelId, JobKind, MerchantId, Timestamp};
 use crate::queue::{self, Queue, Troubled};
 use sea_orm::DbErr;
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 /// Fewer failed tries of a job that goes on are weather.
 const TRIES: i64 = 3;
@@ -34,6 +37,7 @@ pub(super) async fn look(
         found: Vec::new(),
         over: Vec::new(),
     };
+    let mut told: BTreeMap<(ChannelId, Cause, String), Vec<Troubled>> = BTreeMap::new();
     for group in queue::troubled(queue, merchant).await? {
         if is_told_by_its_channel(&group, shops) {
             continue;
@@ -42,11 +46,34 @@ pub(super) async fn look(
             work.over.push(group.clone());
         }
         if is_worth_telling(&group, now) {
-            work.found
-                .push(issue(queue, merchant, shops, &group).await?);
+            let key = (group.channel, group.cause, subject(&group));
+            told.entry(key).or_default().push(group);
         }
     }
+    for groups in told.values() {
+        work.found
+            .push(issue(queue, merchant, shops, groups).await?);
+    }
     Ok(work)
+}
+
+/// What fails for the channel as a whole is one issue, whatever the work; else each kind of work has its own.
+fn subject(group: &Troubled) -> String {
+    let is_of_the_channel = matches!(
+        group.cause,
+        Cause::Unreachable
+            | Cause::ServerError
+            | Cause::RateLimited
+            | Cause::TokenExpired
+            | Cause::ChannelLocked
+            | Cause::NotConfigured
+            | Cause::Database
+            | Cause::WorkerLost
+    );
+    if is_of_the_channel {
+        return String::new();
+    }
+    group.kind.to_string()
 }
 
 /// When the credentials of each channel were last given or renewed.
@@ -105,43 +132,47 @@ async fn issue(
     queue: &Queue,
     merchant: MerchantId,
     shops: &Shops,
-    group: &Troubled,
+    groups: &[Troubled],
 ) -> Result<Found, DbErr> {
-    let jobs = queue::troubled_jobs(queue, merchant, group).await?;
-    let is_of_channel = group.channel != ChannelId::NONE;
-    let mut found = Found::of(
-        group.cause,
-        is_of_channel.then_some(group.channel),
-        group.last_at,
-    );
-    found.subject = group.kind.to_string();
-    found.spans(group.first_at, group.last_at);
-    found.count = (group.dead + group.waiting).unsigned_abs();
+    let newest = groups.iter().max_by_key(|group| group.last_at);
+    let newest = newest.expect("a group is made of what is in it");
+    let is_of_channel = newest.channel != ChannelId::NONE;
+    let channel = is_of_channel.then_some(newest.channel);
+    let mut found = Found::of(newest.cause, channel, newest.last_at);
+    found.subject = subject(newest);
+    let (mut waiting, mut dead) = (0, 0);
+    for group in groups {
+        found.spans(group.first_at, group.last_at);
+        waiting += group.waiting;
+        dead += group.dead;
+        if group.kind == JobKind::FetchOrder {
+            found.orders += (group.dead + group.waiting).unsigned_abs();
+        }
+        for (key, _) in queue::troubled_jobs(queue, merchant, group).await? {
+            let subject = key.split_once(':').map_or(key.as_str(), |(_, rest)| rest);
+            found.name(subject);
+        }
+    }
+    found.count = (dead + waiting).unsigned_abs();
     found.blocked = found.count;
-    if group.kind == JobKind::FetchOrder {
-        found.orders = found.count;
-    }
     let shop = shops
-        .get(group.channel)
+        .get(newest.channel)
         .map_or_else(String::new, |channel| format!(" ({})", channel.name));
-    let error = jobs.first().map_or("", |(_, error)| error.as_str());
+    let last = queue::troubled_jobs(queue, merchant, newest).await?;
     found.found = format!(
-        "{}{shop}: {} {} wait for their next try and {} were given up; the last error: {error}",
-        group.cause.headline(),
-        group.waiting,
-        words_of(group.kind),
-        group.dead,
+        "{}{shop}: {waiting} jobs wait for their next try and {dead} were given up ({}); the last error: {}",
+        newest.cause.headline(),
+        kinds_of(groups),
+        last.first().map_or("", |(_, error)| error.as_str()),
     );
-    found.to_do = to_do(group, shops);
-    for (key, _) in &jobs {
-        let subject = key.split_once(':').map_or(key.as_str(), |(_, rest)| rest);
-        found.name(subject);
-    }
+    found.to_do = to_do(newest, shops);
     Ok(found)
 }
 
-fn words_of(kind: JobKind) -> String {
-    format!("jobs of the kind {}", kind.as_str())
+/// `fetch_order 3, run_scan 1`
+fn kinds_of(groups: &[Troubled]) -> String {
+    let one = |group: &Troubled| format!("{} {}", group.kind.as_str(), group.dead + group.waiting);
+    groups.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn to_do(group: &Troubled, shops: &Shops) -> String {
@@ -189,7 +220,7 @@ pub(super) async fn revive(
     over: &[Troubled],
     now: Timestamp,
 ) -> Result<Vec<(String, u64)>, DbErr> {
-    let mut revived = Vec::new();
+    let mut revived: BTreeMap<String, u64> = BTreeMap::new();
     for group in over {
         let tx = queue.db().write_tx().await?;
         let n = queue::revive_group(&tx, merchant, group, AT_ONCE, now).await?;
@@ -202,9 +233,9 @@ pub(super) async fn revive(
                 revived = n,
                 "what blocked this work is over; it is taken up again"
             );
-            let key = format!("{}:{}:{}", group.channel, group.cause, group.kind);
-            revived.push((key, n));
+            let key = format!("{}:{}:{}", group.channel, group.cause, subject(group));
+            *revived.entry(key).or_default() += n;
         }
     }
-    Ok(revived)
+    Ok(revived.into_iter().collect())
 }

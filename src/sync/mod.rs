@@ -71,7 +71,7 @@ pub use readings::{Came, newest_shown, readings};
 pub use replay::{
     Foreseen, GREATEST_MOST, GREATEST_RATE, Planned, ReplayOutcome, ReplayPlan, ReplaySelection,
     ReplayState, ReplayWish, USUAL_MOST, USUAL_RATE, cancel_replay, open_replay, replay,
-    replay_counts, replay_items, replays,
+    replay_counts, replay_items, replays, replays_of,
 };
 pub use scan::{
     ControlError, MOST_CHANGES, Plan, Progress, Range, Requested, ScanRequest, ScanWish, Subject,

@@ -1,9 +1,9 @@
 //! Verifying refused deliveries again, taking them in, throwing them away.
 
 use super::WhichArgs;
+use crate::accounts::Deed;
 use crate::cli::{
     context::{Context, Session},
-    noted,
     output::{or_dash, say, say_json},
 };
 use crate::inbox::{self, Decided, HELD, NotBelieved};
@@ -131,7 +131,7 @@ pub async fn release(
     let decided = decided(context)?;
     let mut found = Vec::new();
     for row in meant(session, which).await? {
-        found.push(release_one(context, session, &row, decided).await?);
+        found.push(release_one(session, &row, decided).await?);
     }
     session.app.queue.wake();
     let n = found.iter().filter(|one| one.is_good).count();
@@ -143,7 +143,6 @@ pub async fn release(
 }
 
 async fn release_one(
-    context: &Context,
     session: &Session,
     row: &quarantine::Model,
     decided: Decided<'_>,
@@ -168,15 +167,8 @@ async fn release_one(
         "delivery": released.delivery,
         "verdict": released.verdict,
     });
-    let subject = ("refused_delivery", &*row.id.to_string());
-    noted::note(
-        (context, session),
-        &tx,
-        "quarantine.released",
-        subject,
-        after,
-    )
-    .await?;
+    let deed = Deed::new("quarantine.released", "refused_delivery", row.id);
+    session.record(&tx, deed.to(after)).await?;
     tx.commit().await?;
     let delivery = or_dash(released.delivery);
     let words = if released.is_duplicate {
@@ -214,16 +206,9 @@ pub async fn discard(
             found.push(Found::refused(row.id, &over));
             continue;
         }
-        let subject = ("refused_delivery", &*row.id.to_string());
         let after = json!({ "state": "discarded" });
-        noted::note(
-            (context, session),
-            &tx,
-            "quarantine.discarded",
-            subject,
-            after,
-        )
-        .await?;
+        let deed = Deed::new("quarantine.discarded", "refused_delivery", row.id);
+        session.record(&tx, deed.to(after)).await?;
         tx.commit().await?;
         found.push(Found {
             id: row.id,

@@ -1,10 +1,10 @@
 //! `replay run`, and the same road for `deliveries replay` and `jobs revive`.
 
 use super::{show, wish::Which};
+use crate::accounts::Deed;
 use crate::cli::{
     context::{Context, Session},
     follow::LentWorker,
-    noted,
     output::{say, say_json, tell},
     serve::told_to_stop,
 };
@@ -62,7 +62,7 @@ pub async fn run(context: &Context, which: &Which, args: &PaceArgs) -> anyhow::R
         by: context.by().to_owned(),
         why: why.to_owned(),
     };
-    let Some(row) = open(context, &session, &wish).await? else {
+    let Some(row) = open(&session, &wish).await? else {
         session.close().await?;
         if context.json {
             say_json(&json!({ "replay": null, "matched": 0 }))?;
@@ -96,11 +96,7 @@ pub async fn run(context: &Context, which: &Which, args: &PaceArgs) -> anyhow::R
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open(
-    context: &Context,
-    session: &Session,
-    wish: &ReplayWish,
-) -> anyhow::Result<Option<replays::Model>> {
+async fn open(session: &Session, wish: &ReplayWish) -> anyhow::Result<Option<replays::Model>> {
     let tx = session.app.db.write_tx().await?;
     let opened = sync::open_replay(&tx, session.merchant, wish, session.now()).await?;
     if let Some(row) = &opened {
@@ -111,8 +107,8 @@ async fn open(
             "at_most": row.most,
             "a_minute": row.per_minute,
         });
-        let subject = ("replay", &*row.id.to_string());
-        noted::note((context, session), &tx, "replay.started", subject, after).await?;
+        let deed = Deed::new("replay.started", "replay", row.id);
+        session.record(&tx, deed.to(after)).await?;
     }
     tx.commit().await?;
     session.app.queue.wake();
@@ -136,7 +132,7 @@ pub async fn take_up(
         by: context.by().to_owned(),
         why: context.why().unwrap_or(road.why).to_owned(),
     };
-    let Some(row) = open(context, session, &wish).await? else {
+    let Some(row) = open(session, &wish).await? else {
         return Ok(None);
     };
     let id = ReplayId(row.id);

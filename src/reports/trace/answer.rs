@@ -351,6 +351,7 @@ fn refused(facts: &Facts) -> Option<Answered> {
             ]
         })
         .collect();
+    actions.push(words::verify_refused(newest.sample));
     // Of several channels nobody knows which: no guess is done for a person.
     if facts.could_have().filter(is_it).count() > 1 {
         for action in &mut actions {

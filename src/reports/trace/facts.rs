@@ -15,7 +15,7 @@ use crate::stock;
 use crate::sync;
 use entity::{
     completeness, completeness_orders, downloads, endpoint_deliveries, happenings, job_attempts,
-    jobs, listings, movements, readings, stock_pushes,
+    jobs, listings, movements, readings, replay_items, replays, stock_pushes,
 };
 use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use std::{
@@ -71,6 +71,8 @@ pub(super) struct Facts {
     pub happenings: Vec<(happenings::Model, Vec<endpoint_deliveries::Model>)>,
     /// The walks that asked for it.
     pub downloads: Vec<downloads::Model>,
+    /// Newest first.
+    pub replayed: Vec<(replay_items::Model, replays::Model)>,
     pub refused: Vec<RefusedNaming>,
     pub unread: Vec<Unread>,
     /// Channels that tell unusually little, and since when.
@@ -100,6 +102,7 @@ impl Facts {
         facts.naming = inbox::naming(read, connection, kind, &order, MOST).await?;
         facts.jobs = tried(queue, merchant, connection, &order).await?;
         facts.readings = sync::readings(queue.db(), merchant, connection, &order, MOST).await?;
+        facts.replayed = sync::replays_of(read, connection, order.as_str(), MOST).await?;
         facts.subject = Some(subject);
         facts.proved = facts.proofs(queue, merchant).await?;
         facts.downloads = facts.walks(queue, connection).await?;
@@ -154,6 +157,7 @@ impl Facts {
             pushed: Vec::new(),
             happenings: Vec::new(),
             downloads: Vec::new(),
+            replayed: Vec::new(),
             refused: Vec::new(),
             unread: Vec::new(),
             silent: BTreeMap::new(),

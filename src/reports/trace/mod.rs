@@ -44,6 +44,7 @@ named!(
         DecideConflict = "decide_conflict",
         /// Compare the signing secrets.
         CheckSecret = "check_secret",
+        VerifyRefused = "verify_refused",
         Wait = "wait",
         Look = "look",
     }

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use crate::domain::{Timestamp, job::named};
-use entity::{job_attempts, jobs, readings};
+use entity::{job_attempts, jobs, readings, replay_items, replays};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -12,6 +12,7 @@ named!(
         Delivery = "delivery",
         Refused = "refused",
         Download = "download",
+        Replay = "replay",
         Job = "job",
         Attempt = "attempt",
         Reading = "reading",
@@ -122,6 +123,33 @@ fn heard(facts: &Facts, all: &mut Vec<Moment>) {
         );
         all.push(moment(one.started_at, MomentKind::Download, one.id, text));
     }
+    all.extend(
+        facts
+            .replayed
+            .iter()
+            .map(|(item, replay)| replayed(item, replay)),
+    );
+}
+
+/// `replay 7 by ani took delivery 12 up (its webhooks had been lost): changed, unsent → sent`
+fn replayed(item: &replay_items::Model, replay: &replays::Model) -> Moment {
+    let what = if replay.source_kind == "jobs" {
+        "job"
+    } else {
+        "delivery"
+    };
+    let detail = item.detail.as_deref();
+    let text = format!(
+        "replay {} by {} took {what} {} up ({}): {}{}",
+        replay.id,
+        replay.by_name,
+        item.source_id,
+        replay.why,
+        item.outcome,
+        detail.map_or_else(String::new, |detail| format!(", {detail}"))
+    );
+    let moment = moment(item.taken_at, MomentKind::Replay, item.id, text);
+    trouble(item.outcome == "failed", moment)
 }
 
 fn worked(facts: &Facts, all: &mut Vec<Moment>) {

@@ -275,6 +275,17 @@ pub(super) fn check_secret(channel: &Channel) -> Action {
     )
 }
 
+pub(super) fn verify_refused(sample: i64) -> Action {
+    action(
+        ActionKind::VerifyRefused,
+        format!(
+            "check its signature again with the secret of now; if it is right, release it with quarantine release {sample}"
+        ),
+        format!("marketsink quarantine verify {sample}"),
+        None,
+    )
+}
+
 pub(super) fn mend_webhooks(channel: &Channel) -> Action {
     action(
         ActionKind::MendWebhooks,

@@ -2,9 +2,11 @@
 
 use super::ReplayOutcome;
 use crate::db::Db;
-use crate::domain::{MerchantId, ReplayId};
+use crate::domain::{ChannelId, MerchantId, ReplayId};
 use entity::{replay_items as items, replays as rows};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 
 /// Replays of the merchant, newest first; `before`: only those with a smaller number.
 ///
@@ -64,6 +66,38 @@ pub async fn replay_items<C: ConnectionTrait>(
         .limit(limit)
         .all(db)
         .await
+}
+
+/// The times an order or product was taken up by replays, with the replay, newest first.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn replays_of<C: ConnectionTrait>(
+    db: &C,
+    channel: ChannelId,
+    subject: &str,
+    limit: u64,
+) -> Result<Vec<(items::Model, rows::Model)>, DbErr> {
+    let taken = items::Entity::find()
+        .filter(items::Column::ChannelId.eq(channel.0))
+        .filter(items::Column::Subject.eq(subject))
+        .order_by_desc(items::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await?;
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = taken.iter().map(|item| item.replay_id);
+    let of = rows::Entity::find()
+        .filter(rows::Column::Id.is_in(ids))
+        .all(db)
+        .await?;
+    let with_replay = |item: items::Model| {
+        let replay = of.iter().find(|replay| replay.id == item.replay_id)?;
+        Some((item, replay.clone()))
+    };
+    Ok(taken.into_iter().filter_map(with_replay).collect())
 }
 
 /// How many had which outcome.

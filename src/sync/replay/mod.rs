@@ -21,7 +21,7 @@ mod pace;
 mod plan;
 mod run;
 
-pub use items::{replay, replay_counts, replay_items, replays};
+pub use items::{replay, replay_counts, replay_items, replays, replays_of};
 pub use plan::{Foreseen, Planned, ReplayPlan};
 
 use crate::db::Tx;

@@ -1,7 +1,9 @@
 //! Completeness and previews by hand, against simulated marketplaces.
 
 use super::shops::Town;
+use marketsink::{clock::Clock, domain::Timestamp};
 use serde_json::Value;
+use std::time::Duration;
 
 fn names_of(preview: &Value, result: &str) -> Vec<String> {
     let parts = preview["parts"].as_array().expect("it has parts");
@@ -11,6 +13,14 @@ fn names_of(preview: &Value, result: &str) -> Vec<String> {
     let of = orders.flatten().filter(|order| order["result"] == result);
     of.map(|order| order["remote_id"].as_str().unwrap().to_owned())
         .collect()
+}
+
+/// Ten days before and after today.
+fn around_today() -> (String, String) {
+    let now = Clock::system().now();
+    let ten_days = Duration::from_secs(10 * 86_400);
+    let day = |at: Timestamp| at.to_utc().date_naive().to_string();
+    (day(now - ten_days), day(now + ten_days))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,7 +84,9 @@ async fn a_preview_shows_what_is_new_and_leaves_it_to_be_downloaded() {
     for town in Town::every().await {
         town.connect();
         let place = &town.place;
-        let window = ["--from", "2020-01-01", "--to", "2035-01-01"];
+        // A longer window is more calls where lists are asked for half a month at a time.
+        let (from, to) = around_today();
+        let window = ["--from", &*from, "--to", &*to];
         let preview = [&["orders", "download", "1", "--preview"], &window[..]].concat();
         let placed = [&preview[..], &["--placed"]].concat();
 
