@@ -273,6 +273,8 @@ const FEW_ROWS: &[&str] = &[
     "order_lines",
     "job_attempts",
     "return_lines",
+    "replay_items",
+    "replays",
 ];
 
 fn reads_whole(db: &Db, step: &str) -> bool {
