@@ -62,7 +62,7 @@ pub mod marketplaces;
 // The job engine: enqueue in the caller's transaction, claim, lease, finish. Knows no orders.
 pub mod queue;
 
-// Merchants and their outlets.
+// Merchants, their outlets and people: roles, tokens, and the audit trail of what they change.
 pub mod accounts;
 
 // Connected shops: settings, sealed credentials, webhook secrets.
@@ -86,19 +86,19 @@ pub mod sales;
 // Files of SKUs, invoices and counts: looked through whole, then taken into the books.
 pub mod imports;
 
-// Deliveries and events: receive, group commit, replay.
+// Deliveries and events: receive, group commit, take up again; the quarantine of what was refused; erasing buyers.
 pub mod inbox;
 
 // Cron: a pure tick, one fire per schedule and time.
 pub mod schedule;
 
-// The only caller of marketplace clients: orders, scans, downloads, pushes, tokens.
+// The only caller of marketplace clients: orders, scans, downloads, replays, pushes, tokens.
 pub mod sync;
 
 // Telling other programs what happened in the books: signed webhooks, and tills with an API of their own.
 pub mod sinks;
 
-// Questions that only read.
+// Questions that only read: where an order is and why, the sync log, views, sales, exports.
 pub mod reports;
 
 // Failures with one cause: found, explained, closed by themselves, and what they blocked taken up again.
