@@ -1,6 +1,6 @@
 //! Invoice numbers in series, imported files, what SKUs cost, what lines cost before discounts, and indexes for reports.
 
-use crate::table::{Table, int, text};
+use crate::table::{Expansion, Table, int, text};
 use sea_orm_migration::prelude::*;
 
 #[derive(DeriveMigrationName, Debug)]
@@ -18,36 +18,19 @@ const INDEXES: &[(&str, &str)] = &[
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in tables() {
-            table.create(manager).await?;
-        }
-        for (table, mut column) in columns() {
-            let mut alter = alter(table);
-            manager
-                .alter_table(alter.add_column(&mut column).take())
-                .await?;
-        }
-        for (name, on) in INDEXES {
-            let create = format!("create index {name} on {on}");
-            manager.get_connection().execute_unprepared(&create).await?;
-        }
-        Ok(())
+        expansion().up(manager).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for (name, _) in INDEXES.iter().rev() {
-            let drop = format!("drop index {name}");
-            manager.get_connection().execute_unprepared(&drop).await?;
-        }
-        for (table, column) in columns().into_iter().rev() {
-            let mut alter = alter(table);
-            let name = column.get_column_name();
-            manager.alter_table(alter.drop_column(name).take()).await?;
-        }
-        for table in tables().iter().rev() {
-            table.drop(manager).await?;
-        }
-        Ok(())
+        expansion().down(manager).await
+    }
+}
+
+fn expansion() -> Expansion {
+    Expansion {
+        tables: tables(),
+        columns: columns(),
+        indexes: INDEXES,
     }
 }
 
@@ -107,9 +90,4 @@ fn columns() -> Vec<(&'static str, ColumnDef)> {
         ("skus", text("cost_currency")),
         ("skus", int("cost_at")),
     ]
-}
-
-fn alter(table: &'static str) -> TableAlterStatement {
-    let mut alter = sea_orm_migration::prelude::Table::alter();
-    alter.table(table).take()
 }

@@ -51,6 +51,50 @@ fn field(name: &'static str, column: ColumnDef) -> Field {
     }
 }
 
+/// What most steps are: new tables, new columns of tables that there are, and indexes.
+pub struct Expansion {
+    pub tables: Vec<Table>,
+    /// The table, and its column.
+    pub columns: Vec<(&'static str, ColumnDef)>,
+    /// The name, and the rest of the statement as it is written out.
+    pub indexes: &'static [(&'static str, &'static str)],
+}
+
+impl Expansion {
+    pub async fn up(self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+        for table in &self.tables {
+            table.create(manager).await?;
+        }
+        for (table, mut column) in self.columns {
+            let mut alter = sea_orm_migration::prelude::Table::alter();
+            let alter = alter.table(table).add_column(&mut column).take();
+            manager.alter_table(alter).await?;
+        }
+        for (name, on) in self.indexes {
+            let create = format!("create index {name} on {on}");
+            manager.get_connection().execute_unprepared(&create).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn down(self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+        for (name, _) in self.indexes.iter().rev() {
+            let drop = format!("drop index {name}");
+            manager.get_connection().execute_unprepared(&drop).await?;
+        }
+        for (table, column) in self.columns.into_iter().rev() {
+            let mut alter = sea_orm_migration::prelude::Table::alter();
+            let name = column.get_column_name();
+            let alter = alter.table(table).drop_column(name).take();
+            manager.alter_table(alter).await?;
+        }
+        for table in self.tables.iter().rev() {
+            table.drop(manager).await?;
+        }
+        Ok(())
+    }
+}
+
 impl Field {
     pub fn null(mut self) -> Self {
         self.null = true;
